@@ -1,0 +1,48 @@
+import type { Component } from '../kernel/component.ts';
+import type { AlertRow, DeviceRow, FlowRow, RowSink, WindowRow } from '../kernel/rows.ts';
+
+export interface AlertFilter {
+  severityAtLeast?: number;
+  device?: string;
+  detector?: string;
+  /** Case-insensitive words, all must occur in title, message, device name, address or type. */
+  text?: string;
+  /** Epoch milliseconds, by the alert's `time`. */
+  from?: number;
+  to?: number;
+  sort?: 'time' | 'severity';
+}
+
+/** A page; `next` is an opaque cursor that neither skips nor repeats rows while new ones arrive. */
+export interface Page<T> {
+  rows: T[];
+  next: string | undefined;
+  total: number;
+}
+
+export interface DeviceFilter {
+  type?: string;
+  vendor?: string;
+  vlan?: string;
+  text?: string;
+  sort?: 'last_seen' | 'first_seen' | 'hostname' | 'type' | 'ip';
+}
+
+/**
+ * All bulk data. Writes are batched inside, idempotent (writing the same row again changes nothing) and
+ * resolve when the engine has acknowledged them. Retention counts from ingest time.
+ */
+export interface Store extends Component, RowSink {
+  readonly where: 'embedded' | 'server';
+  alerts(filter: AlertFilter, limit: number, cursor?: string): Promise<Page<AlertRow>>;
+  alert(uid: string): Promise<AlertRow | undefined>;
+  devices(filter: DeviceFilter, limit: number, cursor?: string): Promise<Page<DeviceRow>>;
+  device(key: string): Promise<DeviceRow | undefined>;
+  /** Flows in which the device took part, newest first. */
+  flowsOf(device: DeviceRow, limit: number, around?: { from: number; to: number }): Promise<FlowRow[]>;
+  windowsOf(device: string, windowS: number, from: number, to: number): Promise<WindowRow[]>;
+  /** Counts for the overview: alerts by severity, devices by type. */
+  overview(): Promise<{ alertsBySeverity: Record<string, number>; devicesByType: Record<string, number>; flows: number }>;
+  /** Answers when the engine does; for readiness. */
+  ping(): Promise<void>;
+}
