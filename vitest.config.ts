@@ -1,0 +1,41 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests that start processes, servers or databases: one file after the other. */
+const integration = [
+  'tests/{store,api,e2e}/**/*.test.{ts,tsx}',
+  'tests/bus/**/*kafka*.test.ts',
+  'tests/bus/kafka/**/*.test.ts',
+  'tests/**/*.process.test.ts',
+];
+
+export default defineConfig({
+  test: {
+    // Results must not depend on where or when they run.
+    env: { TZ: 'UTC' },
+    unstubEnvs: true,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['tests/**/*.test.{ts,tsx}', 'detectors/**/*.test.ts'],
+          exclude: integration,
+          pool: 'forks',
+          testTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'integration',
+          include: integration,
+          pool: 'forks',
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
