@@ -1,0 +1,45 @@
+/**
+ * Network segments: a VLAN stack with a VNI, interned to a small number, because the same address in two
+ * segments is two different endpoints.
+ */
+const MAX_SEGMENTS = 65_535;
+
+export class SegmentTable {
+  readonly vlan: number[] = [0];
+  readonly vni: number[] = [0];
+  #ids = new Map<number, number>([[0, 0]]);
+  #lastKey = 0;
+  #lastId = 0;
+  /** Packets of segments beyond the limit, which were taken for segment 0. */
+  overflow = 0;
+
+  /** `vlan` as in the packet columns: outer id | inner id << 12. */
+  id(vlan: number, vni: number): number {
+    const key = vni * 16_777_216 + vlan;
+    if (key === this.#lastKey) return this.#lastId;
+    let id = this.#ids.get(key);
+    if (id === undefined) {
+      if (this.vlan.length >= MAX_SEGMENTS) {
+        this.overflow++;
+        return 0;
+      }
+      id = this.vlan.length;
+      this.vlan.push(vlan);
+      this.vni.push(vni);
+      this.#ids.set(key, id);
+    }
+    this.#lastKey = key;
+    this.#lastId = id;
+    return id;
+  }
+
+  /** `220`, `10.220` (outer.inner), `220/5001` with a VNI; empty for untagged. */
+  name(id: number): string {
+    const vlan = this.vlan[id] ?? 0;
+    const vni = this.vni[id] ?? 0;
+    const outer = vlan & 0xfff;
+    const inner = vlan >>> 12;
+    const text = outer === 0 ? '' : inner === 0 ? String(outer) : `${outer}.${inner}`;
+    return vni === 0 ? text : `${text}/${vni}`;
+  }
+}

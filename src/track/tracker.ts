@@ -1,0 +1,406 @@
+import { LAYER } from '../decode/packets.ts';
+import type { PacketColumns } from '../decode/packets.ts';
+import type { TrackConfig } from './config.ts';
+import { FLOW_FLAG, FlowTable, HISTORY_BYTES, TCP_STATE, flowHash } from './flow-table.ts';
+import { SegmentTable } from './segments.ts';
+
+const NONE = -1;
+const FIN = 1;
+const SYN = 2;
+const RST = 4;
+const ACK = 16;
+
+/** History letters (Zeek's conn.log), upper case from the originator: bit and lower-case code. */
+const H = {
+  syn: [1, 0x73],
+  synAck: [2, 0x68],
+  ack: [4, 0x61],
+  data: [8, 0x64],
+  fin: [16, 0x66],
+  rst: [32, 0x72],
+  retransmit: [64, 0x74],
+  gap: [128, 0x67],
+  zeroWindow: [256, 0x77],
+  odd: [512, 0x71],
+  flip: [1024, 0x5e],
+} as const;
+
+/** Told of the rare moments in a flow's life. The slot's columns are valid during the call. */
+export interface FlowListener {
+  /** First packet of a flow. Columns of addresses, ports, role and MACs are set, counters are still zero. */
+  flowStarted(slot: number, nowUs: number): void;
+  /** TCP: handshake answered or data seen both ways; others: the responder's first packet. */
+  flowEstablished(slot: number, nowUs: number): void;
+  /** Before the slot is freed. */
+  flowEnded(slot: number, nowUs: number): void;
+  /** Device slot (or -1) of an endpoint: called when the MAC address of a flow's side is new or changed. */
+  deviceOf(oui: number, nic: number, hasMac: boolean, segment: number, words: Uint32Array, at: number, v6: boolean): number;
+  /** A packet of the flow came from another MAC address than the one before in this direction. */
+  flowMoved(slot: number, direction: number, nowUs: number): void;
+}
+
+/** ICMP types that belong together, so that request and answer are one flow (as Zeek and Community ID map them). */
+const ICMP4_PAIR = new Int16Array(256).fill(-1);
+const ICMP6_PAIR = new Int16Array(256).fill(-1);
+for (const [a, b] of [
+  [8, 0],
+  [13, 14],
+  [15, 16],
+  [17, 18],
+  [10, 9],
+] as const) {
+  ICMP4_PAIR[a] = b;
+  ICMP4_PAIR[b] = a;
+}
+for (const [a, b] of [
+  [128, 129],
+  [133, 134],
+  [135, 136],
+  [130, 131],
+  [139, 140],
+  [144, 145],
+] as const) {
+  ICMP6_PAIR[a] = b;
+  ICMP6_PAIR[b] = a;
+}
+
+/**
+ * Assigns packets to flows and keeps the flows' books: bytes, packets, TCP states, history, time-outs.
+ * After {@link Tracker.track}, `direction`, `srcDevice` and `dstDevice` describe the packet.
+ */
+export class Tracker {
+  readonly flows: FlowTable;
+  readonly segments = new SegmentTable();
+  /** 0 = from the originator, 1 = from the responder. */
+  direction = 0;
+  /** Sequence position of the payload relative to what was expected: 0 in order, > 0 hole before it, < 0 (partly) old. */
+  seqDelta = 0;
+  readonly #config: TrackConfig;
+  readonly #listener: FlowListener;
+  readonly #serverPorts: Uint8Array;
+
+  constructor(config: TrackConfig, listener: FlowListener, serverPorts: readonly number[] = []) {
+    this.#config = config;
+    this.#listener = listener;
+    this.flows = new FlowTable(config.maxFlows);
+    // Which side of a flow picked up midway is the server: ports that services are known to use.
+    this.#serverPorts = new Uint8Array(65_536);
+    this.#serverPorts.fill(1, 1, 1024);
+    for (const port of serverPorts) this.#serverPorts[port] = 1;
+  }
+
+  /** Ends flows whose silence has lasted long enough. Called when event time enters a new second. */
+  expire(nowUs: number): void {
+    for (let slot = this.flows.nextExpired(nowUs); slot !== NONE; slot = this.flows.nextExpired(nowUs)) {
+      this.#end(slot, nowUs);
+    }
+  }
+
+  endAll(nowUs: number): void {
+    for (let slot = this.flows.any(); slot !== NONE; slot = this.flows.any()) this.#end(slot, nowUs);
+  }
+
+  #end(slot: number, nowUs: number): void {
+    this.#listener.flowEnded(slot, nowUs);
+    this.flows.remove(slot);
+  }
+
+  /** Slot of the packet's flow, or -1 where the packet belongs to none. `nowUs` never goes backwards. */
+  track(p: PacketColumns, i: number, nowUs: number): number {
+    const layer = p.layer[i]!;
+    if (layer < LAYER.network || layer === LAYER.fragment || layer === LAYER.control) return NONE;
+    if (layer === LAYER.network && p.event[i] !== 0) return NONE;
+    const src = i * 8;
+    const dst = src + 4;
+    const words = p.ip;
+    const v6 = p.ipVersion[i] === 6;
+    const proto = p.ipProto[i]!;
+    let srcPort = 0;
+    let dstPort = 0;
+    if (layer === LAYER.tcp || layer === LAYER.udp || layer === LAYER.sctp) {
+      srcPort = p.srcPort[i]!;
+      dstPort = p.dstPort[i]!;
+    } else if (layer === LAYER.icmp) {
+      const type = p.srcPort[i]! & 255;
+      const pair = v6 ? ICMP6_PAIR[type]! : ICMP4_PAIR[type]!;
+      srcPort = type;
+      dstPort = pair >= 0 ? pair : p.dstPort[i]!;
+    }
+    let order = 0;
+    for (let w = v6 ? 0 : 3; w < 4 && order === 0; w++) order = words[src + w]! - words[dst + w]!;
+    if (order === 0) order = srcPort - dstPort;
+    const srcIsHigh = order > 0;
+    const low = srcIsHigh ? dst : src;
+    const high = srcIsHigh ? src : dst;
+    const oneWayIcmp = layer === LAYER.icmp && (v6 ? ICMP6_PAIR[srcPort]! : ICMP4_PAIR[srcPort]!) < 0;
+    // Unpaired ICMP keeps type and code in place, since its two "ports" are no endpoints.
+    const ports = srcIsHigh && !oneWayIcmp ? ((dstPort << 16) | srcPort) >>> 0 : ((srcPort << 16) | dstPort) >>> 0;
+    const segment = this.segments.id(p.vlan[i]!, p.vni[i]!);
+    const meta = (proto | (v6 ? 256 : 0) | (segment << 9)) >>> 0;
+    const hash = flowHash(words, low, high, ports, meta);
+    const flows = this.flows;
+    let slot = flows.find(hash, words, low, high, ports, meta);
+    const tcpFlags = layer === LAYER.tcp ? p.tcpFlags[i]! : 0;
+    if (slot !== NONE && layer === LAYER.tcp && (tcpFlags & (SYN | ACK | RST)) === SYN && this.#isOver(slot)) {
+      // The same ports used again: a new flow (RFC 9293 3.6.1).
+      this.#end(slot, nowUs);
+      slot = NONE;
+    }
+    if (slot === NONE) {
+      slot = this.#start(p, i, hash, low, high, ports, meta, srcIsHigh, layer, tcpFlags, srcPort, dstPort, nowUs);
+      if (slot === NONE) return NONE;
+    }
+    const fromOrig = (flows.origIsHigh[slot] === 1) === srcIsHigh;
+    this.direction = fromOrig ? 0 : 1;
+    flows.lastUs[slot] = nowUs;
+    const oui = p.srcOui[i]!;
+    const nic = p.srcNic[i]!;
+    if (fromOrig) {
+      if (flows.origOui[slot] !== oui || flows.origNic[slot] !== nic) this.#move(p, i, slot, 0, segment, v6, nowUs);
+      flows.origPkts[slot]!++;
+      flows.origIpBytes[slot]! += p.ipLen[i]!;
+    } else {
+      if (flows.respOui[slot] !== oui || flows.respNic[slot] !== nic) this.#move(p, i, slot, 1, segment, v6, nowUs);
+      flows.respPkts[slot]!++;
+      flows.respIpBytes[slot]! += p.ipLen[i]!;
+    }
+    this.seqDelta = 0;
+    if (layer === LAYER.tcp) {
+      this.#tcp(p, i, slot, tcpFlags, fromOrig, nowUs);
+    } else {
+      if (fromOrig) {
+        flows.origBytes[slot]! += p.payWire[i]!;
+        if (flows.origSeen[slot] === 0) this.#letter(slot, true, H.data);
+      } else {
+        flows.respBytes[slot]! += p.payWire[i]!;
+        if (flows.respSeen[slot] === 0) this.#letter(slot, false, H.data);
+      }
+      if (!fromOrig && (flows.flags[slot]! & FLOW_FLAG.answered) === 0) {
+        flows.flags[slot]! |= FLOW_FLAG.answered | FLOW_FLAG.established;
+        this.#listener.flowEstablished(slot, nowUs);
+      }
+    }
+    return slot;
+  }
+
+  #isOver(slot: number): boolean {
+    const o = this.flows.origState[slot]!;
+    const r = this.flows.respState[slot]!;
+    return o >= TCP_STATE.closed || r >= TCP_STATE.closed;
+  }
+
+  #start(
+    p: PacketColumns,
+    i: number,
+    hash: number,
+    low: number,
+    high: number,
+    ports: number,
+    meta: number,
+    srcIsHigh: boolean,
+    layer: number,
+    tcpFlags: number,
+    srcPort: number,
+    dstPort: number,
+    nowUs: number,
+  ): number {
+    const flows = this.flows;
+    const timeout =
+      layer === LAYER.tcp
+        ? (tcpFlags & (SYN | ACK)) === SYN
+          ? this.#config.tcpAttemptS
+          : this.#config.tcpInactiveS
+        : layer === LAYER.udp
+          ? this.#config.udpInactiveS
+          : this.#config.icmpInactiveS;
+    let slot = flows.insert(hash, p.ip, low, high, ports, meta, nowUs, timeout);
+    if (slot === NONE) {
+      const victim = flows.nearestToExpiry();
+      if (victim === NONE) return NONE;
+      flows.evictions++;
+      this.#end(victim, nowUs);
+      slot = flows.insert(hash, p.ip, low, high, ports, meta, nowUs, timeout);
+      if (slot === NONE) return NONE;
+    }
+    let flags = (meta & 256) !== 0 ? FLOW_FLAG.v6 : 0;
+    const dstWord = p.ip[i * 8 + 7]!;
+    const multicast =
+      (p.hasMac[i] === 1 && (p.dstOui[i]! & 0x010000) !== 0) ||
+      (p.ipVersion[i] === 4 ? dstWord >>> 28 === 14 || dstWord === 0xffffffff : p.ip[i * 8 + 4]! >>> 24 === 0xff);
+    if (multicast) flags |= FLOW_FLAG.multicast;
+    let flip = false;
+    if (layer === LAYER.tcp) {
+      if ((tcpFlags & (SYN | ACK)) === SYN) flags |= FLOW_FLAG.fromStart;
+      else if ((tcpFlags & (SYN | ACK)) === (SYN | ACK)) flip = true;
+      else flip = this.#serverPorts[srcPort] === 1 && this.#serverPorts[dstPort] === 0;
+    } else {
+      flags |= FLOW_FLAG.fromStart;
+      if (layer === LAYER.udp && !multicast)
+        flip = this.#serverPorts[srcPort] === 1 && this.#serverPorts[dstPort] === 0;
+    }
+    if (flip) flags |= FLOW_FLAG.flipped;
+    flows.flags[slot] = flags;
+    const origIsHigh = srcIsHigh !== flip;
+    flows.origIsHigh[slot] = origIsHigh ? 1 : 0;
+    // Both sides get an address right away; the other side's MAC is corrected by its own first packet.
+    const segment = meta >>> 9;
+    const v6 = (meta & 256) !== 0;
+    const hasMac = p.hasMac[i] === 1;
+    const src = i * 8;
+    const srcDevice = this.#listener.deviceOf(p.srcOui[i]!, p.srcNic[i]!, hasMac, segment, p.ip, src, v6);
+    const dstDevice = multicast
+      ? NONE
+      : this.#listener.deviceOf(p.dstOui[i]!, p.dstNic[i]!, hasMac, segment, p.ip, src + 4, v6);
+    if (flip) {
+      flows.origOui[slot] = p.dstOui[i]!;
+      flows.origNic[slot] = p.dstNic[i]!;
+      flows.respOui[slot] = p.srcOui[i]!;
+      flows.respNic[slot] = p.srcNic[i]!;
+      flows.origDevice[slot] = dstDevice;
+      flows.respDevice[slot] = srcDevice;
+      this.#letter(slot, true, H.flip);
+    } else {
+      flows.origOui[slot] = p.srcOui[i]!;
+      flows.origNic[slot] = p.srcNic[i]!;
+      flows.respOui[slot] = p.dstOui[i]!;
+      flows.respNic[slot] = p.dstNic[i]!;
+      flows.origDevice[slot] = srcDevice;
+      flows.respDevice[slot] = dstDevice;
+    }
+    this.#listener.flowStarted(slot, nowUs);
+    return slot;
+  }
+
+  #move(
+    p: PacketColumns,
+    i: number,
+    slot: number,
+    direction: number,
+    segment: number,
+    v6: boolean,
+    nowUs: number,
+  ): void {
+    const flows = this.flows;
+    const device = this.#listener.deviceOf(
+      p.srcOui[i]!,
+      p.srcNic[i]!,
+      p.hasMac[i] === 1,
+      segment,
+      p.ip,
+      i * 8,
+      v6,
+    );
+    const first = direction === 0 ? flows.origPkts[slot] === 0 : flows.respPkts[slot] === 0;
+    if (direction === 0) {
+      flows.origOui[slot] = p.srcOui[i]!;
+      flows.origNic[slot] = p.srcNic[i]!;
+      flows.origDevice[slot] = device;
+    } else {
+      flows.respOui[slot] = p.srcOui[i]!;
+      flows.respNic[slot] = p.srcNic[i]!;
+      flows.respDevice[slot] = device;
+    }
+    if (!first) this.#listener.flowMoved(slot, direction, nowUs);
+  }
+
+  #tcp(p: PacketColumns, i: number, slot: number, flags: number, fromOrig: boolean, nowUs: number): void {
+    const flows = this.flows;
+    const len = p.payWire[i]!;
+    const seq = p.tcpSeq[i]!;
+    const myState = fromOrig ? flows.origState[slot]! : flows.respState[slot]!;
+    const peerState = fromOrig ? flows.respState[slot]! : flows.origState[slot]!;
+    const mySeq = fromOrig ? flows.origSeq : flows.respSeq;
+    let state = myState;
+    if ((flags & SYN) !== 0) {
+      if ((flags & (FIN | RST)) !== 0) this.#letter(slot, fromOrig, H.odd);
+      if ((flags & ACK) === 0) {
+        this.#letter(slot, fromOrig, H.syn);
+        if (state === TCP_STATE.inactive) state = TCP_STATE.synSent;
+      } else {
+        this.#letter(slot, fromOrig, H.synAck);
+        if (peerState === TCP_STATE.synSent) {
+          state = TCP_STATE.established;
+          if (fromOrig) flows.respState[slot] = TCP_STATE.established;
+          else flows.origState[slot] = TCP_STATE.established;
+          this.#establish(slot, nowUs);
+        } else if (state === TCP_STATE.inactive) state = TCP_STATE.synAckSent;
+      }
+      // Everything before the SYN is unknown, everything after it counts from here.
+      if (myState === TCP_STATE.inactive) mySeq[slot] = (seq + 1) >>> 0;
+    } else {
+      if (state === TCP_STATE.inactive) {
+        if ((flags & RST) === 0) state = TCP_STATE.partial;
+        if (len > 0 || (flags & RST) === 0) mySeq[slot] = seq;
+      } else if (state === TCP_STATE.synSent && (flags & (ACK | RST)) === ACK) state = TCP_STATE.established;
+    }
+    if (!fromOrig && (flows.flags[slot]! & FLOW_FLAG.answered) === 0) {
+      flows.flags[slot]! |= FLOW_FLAG.answered;
+      if (flows.timeoutS[slot] === this.#config.tcpAttemptS) flows.timeoutS[slot] = this.#config.tcpInactiveS;
+    }
+    if (p.tcpWindow[i] === 0 && (flags & (RST | SYN | FIN)) === 0) this.#letter(slot, fromOrig, H.zeroWindow);
+    if (len > 0 && (flags & SYN) === 0 && p.event[i] === 0) {
+      this.#letter(slot, fromOrig, H.data);
+      const expected = mySeq[slot]!;
+      const ahead = (seq - expected) | 0;
+      const newBytes = (seq + len - expected) | 0;
+      this.seqDelta = ahead;
+      if (newBytes > 0) {
+        // A jump by more than a window is a broken number, not a hole: start counting again there.
+        if (ahead > 1 << 24) {
+          this.seqDelta = 0;
+          if (fromOrig) flows.origBytes[slot]! += len;
+          else flows.respBytes[slot]! += len;
+        } else if (fromOrig) flows.origBytes[slot]! += newBytes;
+        else flows.respBytes[slot]! += newBytes;
+        mySeq[slot] = (seq + len) >>> 0;
+        if (ahead < 0) this.#letter(slot, fromOrig, H.retransmit);
+      } else this.#letter(slot, fromOrig, H.retransmit);
+      if (
+        (flows.flags[slot]! & FLOW_FLAG.established) === 0 &&
+        flows.origBytes[slot]! > 0 &&
+        flows.respBytes[slot]! > 0
+      )
+        this.#establish(slot, nowUs);
+    } else if ((flags & (SYN | FIN | RST)) === 0) this.#letter(slot, fromOrig, H.ack);
+    if ((flags & FIN) !== 0) {
+      this.#letter(slot, fromOrig, H.fin);
+      if (state !== TCP_STATE.reset) state = TCP_STATE.closed;
+    }
+    if ((flags & RST) !== 0) {
+      this.#letter(slot, fromOrig, H.rst);
+      state = TCP_STATE.reset;
+    }
+    if (state !== myState) {
+      if (fromOrig) flows.origState[slot] = state;
+      else flows.respState[slot] = state;
+      const other = fromOrig ? flows.respState[slot]! : flows.origState[slot]!;
+      if (state === TCP_STATE.reset || (state === TCP_STATE.closed && other >= TCP_STATE.closed)) {
+        flows.timeoutS[slot] = state === TCP_STATE.reset ? 1 : this.#config.tcpCloseS;
+        flows.reschedule(slot);
+      }
+    }
+  }
+
+  #establish(slot: number, nowUs: number): void {
+    if ((this.flows.flags[slot]! & FLOW_FLAG.established) !== 0) return;
+    this.flows.flags[slot]! |= FLOW_FLAG.established;
+    this.#listener.flowEstablished(slot, nowUs);
+  }
+
+  #letter(slot: number, fromOrig: boolean, letter: readonly [number, number]): void {
+    const flows = this.flows;
+    const seen = fromOrig ? flows.origSeen : flows.respSeen;
+    if ((seen[slot]! & letter[0]) !== 0) return;
+    seen[slot]! |= letter[0];
+    const n = flows.historyLen[slot]!;
+    if (n >= HISTORY_BYTES) return;
+    flows.history[slot * HISTORY_BYTES + n] = fromOrig && letter[1] !== 0x5e ? letter[1] - 32 : letter[1];
+    flows.historyLen[slot] = n + 1;
+  }
+
+  /** Notes missing bytes of a direction; called by the stream reassembler when it gives up a hole. */
+  missed(slot: number, fromOrig: boolean, n: number): void {
+    this.flows.missedBytes[slot]! += n;
+    this.#letter(slot, fromOrig, H.gap);
+  }
+}
