@@ -1,0 +1,2 @@
+export { createFileSource, type FileSource, type FileSourceOptions } from './pcap/file.ts';
+export { type CaptureParser, createCaptureParser } from './pcap/parser.ts';
