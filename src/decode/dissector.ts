@@ -40,6 +40,12 @@ export type Verdict = 'yes' | 'no' | 'more';
 export const EXCLUDE = -1;
 
 /**
+ * `read` returns this when nothing more of this direction is of interest (encrypted from here on): 2 GiB,
+ * so that it fits a signed 32-bit column; a dissector that is asked again answers the same.
+ */
+export const REST_OF_STREAM = 0x7fff_ffff;
+
+/**
  * One application protocol (a folder under src/decode/app, with the grammar written above the parser).
  *
  * Malformed input is data: a dissector never throws and never reads outside the payload; what is odd it
