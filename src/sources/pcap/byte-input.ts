@@ -97,13 +97,13 @@ function pull(stream: Readable): {
   };
 }
 
-/** @param onBytes told of every piece taken from the stream */
+/** Bytes of a stream, which is destroyed at the end. */
 export function streamInput(stream: Readable): ByteInput {
   const source = pull(stream);
   return {
     async read(target, from, length) {
       const size = await source.read(target, from, length);
-      if (size === 0 && source.error !== undefined && !stream.destroyed) throw source.error;
+      if (size === 0 && source.error !== undefined) throw source.error;
       return size;
     },
     close() {
@@ -131,12 +131,12 @@ export function withHead(head: Uint8Array, rest: ByteInput): ByteInput {
   };
 }
 
-/** Up to `wanted` first bytes of the input, fewer only where it has no more. */
-export async function takeHead(input: ByteInput, wanted: number): Promise<Uint8Array> {
-  const head = new Uint8Array(wanted);
+/** The first bytes of the input: at least four (fewer only where it has no more), at most `capacity`. */
+export async function takeHead(input: ByteInput, capacity: number): Promise<Uint8Array> {
+  const head = new Uint8Array(capacity);
   let size = 0;
-  while (size < wanted) {
-    const got = await input.read(head, size, wanted - size);
+  while (size < 4) {
+    const got = await input.read(head, size, capacity - size);
     if (got === 0) break;
     size += got;
   }

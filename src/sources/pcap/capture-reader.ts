@@ -3,13 +3,13 @@ import { createFrameBatch, type FrameBatch, type SourceReport } from '../../kern
 import { type ByteInput, compressionOf, decompressed, takeHead, withHead } from './byte-input.ts';
 import { formatOf, MAX_HOLD_BYTES } from './format.ts';
 import { looksLike } from './looks-like.ts';
-import { createCaptureParser } from './parser.ts';
+import { type CaptureParser, createCaptureParser } from './parser.ts';
 
 /** Most frames in one batch of a source. */
 export const FRAMES_PER_BATCH = 4096;
 
-/** Enough first bytes to tell a DICOM file from a text. */
-const HEAD_BYTES = 256;
+/** Bytes that are read first, to see what they are. */
+const HEAD_BYTES = 16 * 1024;
 
 export interface ReadOptions {
   /** Name in messages and in `FrameBatch.origin`. */
@@ -45,6 +45,18 @@ function counted(input: ByteInput, report: SourceReport): ByteInput {
     },
     close: () => input.close(),
   };
+}
+
+/** Puts what the parser found into the report, at the end of the input. `left`: bytes that it did not take. */
+export function finishReport(report: SourceReport, parser: CaptureParser, left: number): void {
+  report.framesLostAtCapture = parser.framesLost;
+  report.notes.push(...parser.notes());
+  if (parser.damaged) {
+    report.truncated = true;
+  } else if (left > 0 || parser.skipping) {
+    report.truncated = true;
+    report.notes.push('The capture ends inside a record: everything before it was read.');
+  }
 }
 
 interface Arena {
@@ -147,13 +159,7 @@ export async function* readCapture(
       const what = parser.damaged ? 'its first section header is damaged' : 'it ends inside its file header';
       throw notACapture(name, what, 'Get the file again, or capture anew.');
     }
-    report.framesLostAtCapture = parser.framesLost;
-    report.notes.push(...parser.notes());
-    if (parser.damaged) report.truncated = true;
-    else if (carried > 0 || parser.skipping) {
-      report.truncated = true;
-      report.notes.push('The capture ends inside a record: everything before it was read.');
-    }
+    finishReport(report, parser, carried);
     if (input.cutShort !== undefined) {
       report.truncated = true;
       report.notes.push(input.cutShort);

@@ -7,6 +7,9 @@ import { emptyReport, readCapture } from './capture-reader.ts';
 const DEFAULT_CHUNK_BYTES = 4 * 1024 * 1024;
 const PEEK_CHUNK_BYTES = 64 * 1024;
 
+/** Also for the smallest file, which may be compressed well. */
+const LEAST_CHUNK_BYTES = 128 * 1024;
+
 export interface FileSourceOptions {
   /** Name in messages and evidence; the path by default. */
   readonly name?: string;
@@ -81,7 +84,8 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
     }
     into.bytesTotal = size;
     try {
-      yield* readCapture(fileInput(handle), into, { name, chunkBytes, readAhead }, signal);
+      const wanted = size === undefined ? chunkBytes : Math.min(chunkBytes, Math.max(size, LEAST_CHUNK_BYTES));
+      yield* readCapture(fileInput(handle), into, { name, chunkBytes: wanted, readAhead }, signal);
     } catch (error) {
       throw error instanceof WardwatchError ? error : unreadable(name, error);
     }

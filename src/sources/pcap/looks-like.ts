@@ -25,6 +25,16 @@ const SIGNATURES: readonly (readonly [bytes: readonly number[], words: string, r
   [[0xff, 0xd8, 0xff], 'a JPEG image'],
 ];
 
+function isText(bytes: Uint8Array): boolean {
+  try {
+    // The last character may be cut: a stream's decoder waits for the rest of it.
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
+    return !/[\u0000-\u0008\u000e-\u001f]/.test(text.slice(0, 256));
+  } catch {
+    return false;
+  }
+}
+
 /**
  * What a file that is no capture looks like by its first bytes, in words and never in its own bytes (it may
  * be anything, a patient's record too).
@@ -38,9 +48,8 @@ export function looksLike(head: Uint8Array): { words: string; remedy: string } {
     return { words: 'a DICOM file', remedy };
   if (head.length < 4) return { words: `${head.length} bytes, too few to tell`, remedy };
   if (head.every((byte) => byte === 0)) return { words: 'nothing but zero bytes', remedy };
+  if (!isText(head)) return { words: 'binary data of an unknown kind', remedy };
   const first = head.find((byte) => byte > 0x20);
-  const isText = head.every((byte) => byte >= 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d);
-  if (!isText) return { words: 'binary data of an unknown kind', remedy };
   if (first === 0x7b || first === 0x5b) return { words: 'JSON text', remedy };
   if (first === 0x3c) return { words: 'XML or HTML text', remedy };
   return { words: 'text', remedy };
