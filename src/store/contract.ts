@@ -3,7 +3,9 @@ import type { AlertRow, DeviceRow, FlowRow, RowSink, WindowRow } from '../kernel
 
 export interface AlertFilter {
   severityAtLeast?: number;
+  /** Key of a device: alerts about it, and those in which it took part. */
   device?: string;
+  /** Id of a detector that contributed. */
   detector?: string;
   /** Case-insensitive words, all must occur in title, message, device name, address or type. */
   text?: string;
@@ -13,7 +15,10 @@ export interface AlertFilter {
   sort?: 'time' | 'severity';
 }
 
-/** A page; `next` is an opaque cursor that neither skips nor repeats rows while new ones arrive. */
+/**
+ * A page; `next` is an opaque cursor that neither skips nor repeats rows while new ones arrive. A row that
+ * itself changes between two pages stands at its new place: under `last_seen` an active device moves to the top.
+ */
 export interface Page<T> {
   rows: T[];
   next: string | undefined;
@@ -42,7 +47,11 @@ export interface Store extends Component, RowSink {
   flowsOf(device: DeviceRow, limit: number, around?: { from: number; to: number }): Promise<FlowRow[]>;
   windowsOf(device: string, windowS: number, from: number, to: number): Promise<WindowRow[]>;
   /** Counts for the overview: alerts by severity, devices by type. */
-  overview(): Promise<{ alertsBySeverity: Record<string, number>; devicesByType: Record<string, number>; flows: number }>;
+  overview(): Promise<{
+    alertsBySeverity: Record<string, number>;
+    devicesByType: Record<string, number>;
+    flows: number;
+  }>;
   /** Answers when the engine does; for readiness. */
   ping(): Promise<void>;
 }

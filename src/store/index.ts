@@ -1,0 +1,126 @@
+import type { Reporter } from '../kernel/component.ts';
+import { WardwatchError } from '../kernel/errors.ts';
+import type { StoreConfig } from './config.ts';
+import type { Store } from './contract.ts';
+import { encodeBatch } from './encode.ts';
+import { openEngine, placeOf } from './engine.ts';
+import type { Engine } from './engine.ts';
+import { storeError } from './failures.ts';
+import { migrate } from './migrate.ts';
+import { createQueries } from './queries.ts';
+import type { StoreQueries } from './queries.ts';
+import { TABLES } from './schema.ts';
+import type { TableName } from './schema.ts';
+import { createTableWriter } from './writer.ts';
+import type { TableWriter } from './writer.ts';
+
+export { storeConfigSchema } from './config.ts';
+export type { StoreConfig } from './config.ts';
+export type { AlertFilter, DeviceFilter, Page, Store } from './contract.ts';
+
+/** What the store needs from the rest. */
+export interface StoreDeps {
+  reporter: Reporter;
+}
+
+interface Running {
+  engine: Engine;
+  queries: StoreQueries;
+  writers: ReadonlyMap<TableName, TableWriter>;
+}
+
+/**
+ * The store over ClickHouse, embedded or on a server. `start` opens it and brings the schema up to date,
+ * `stop` sends what is buffered. Embedded, it has to run on the main thread of its process: the engine
+ * does not survive the end of a worker thread, and a process can have one data folder open at a time.
+ *
+ * Methods fail with a {@link WardwatchError}: `WW_STORE` (not reachable, access denied, folder in use),
+ * `WW_STORE_SCHEMA` (written by a newer program), `WW_DISK_FULL`, `WW_USAGE` (a cursor that is none of ours).
+ */
+export function createStore(config: StoreConfig, deps: StoreDeps): Store {
+  const place = placeOf(config);
+  let running: Running | undefined;
+
+  const needRunning = (): Running => {
+    if (running !== undefined) return running;
+    throw new WardwatchError('WW_STORE', `The store (${place}) is not open.`, 'Start the store before it is used.');
+  };
+
+  const read = async <T>(what: string, ask: (queries: StoreQueries) => Promise<T>): Promise<T> => {
+    const { queries } = needRunning();
+    const start = performance.now();
+    try {
+      return await ask(queries);
+    } catch (error) {
+      deps.reporter.count('store_query_errors', 1, { query: what });
+      throw storeError(error, `reading ${what}`, place);
+    } finally {
+      deps.reporter.observe('store_query', (performance.now() - start) / 1000, { query: what });
+    }
+  };
+
+  return {
+    where: config.mode,
+
+    async start() {
+      const engine = await openEngine(config);
+      try {
+        const steps = await migrate(engine, config);
+        if (steps.length > 0) deps.reporter.log('info', 'store schema brought up to date', { steps: steps.length });
+      } catch (error) {
+        await engine.close();
+        throw storeError(error, 'bringing its schema up to date', place);
+      }
+      const writers = new Map<TableName, TableWriter>();
+      for (const table of Object.keys(TABLES) as TableName[]) {
+        const insert = async (values: string[]): Promise<void> => {
+          await engine.client.insert({ table: `${config.database}.${table}`, values, format: 'JSONEachRow' });
+        };
+        writers.set(table, createTableWriter(config.write, { insert, table, place, reporter: deps.reporter }));
+      }
+      running = { engine, writers, queries: createQueries(engine.client, config.database) };
+    },
+
+    async stop() {
+      const was = running;
+      if (was === undefined) return;
+      await Promise.all([...was.writers.values()].map((writer) => writer.close()));
+      running = undefined;
+      await was.engine.close();
+    },
+
+    async write(rows) {
+      const { writers } = needRunning();
+      const waiting: Promise<void>[] = [];
+      for (const [table, lines] of encodeBatch(rows)) waiting.push(writers.get(table)!.write(lines));
+      await Promise.all(waiting);
+    },
+
+    alerts: (filter, limit, cursor) => read('alerts', (queries) => queries.alerts(filter, limit, cursor)),
+    alert: (uid) => read('alert', (queries) => queries.alert(uid)),
+    devices: (filter, limit, cursor) => read('devices', (queries) => queries.devices(filter, limit, cursor)),
+    device: (key) => read('device', (queries) => queries.device(key)),
+    flowsOf: (device, limit, around) => read('flows', (queries) => queries.flowsOf(device, limit, around)),
+    windowsOf: (device, windowS, from, to) =>
+      read('windows', (queries) => queries.windowsOf(device, windowS, from, to)),
+    overview: () => read('overview', (queries) => queries.overview()),
+
+    async ping() {
+      const { engine } = needRunning();
+      const answer = await engine.client.ping({ select: true });
+      if (!answer.success) throw storeError(answer.error, 'asking whether it answers', place);
+    },
+  };
+}
+
+/** Brings the schema up to date without anything else, for `wardwatch migrate`; returns the steps applied. */
+export async function migrateStore(config: StoreConfig): Promise<string[]> {
+  const engine = await openEngine(config);
+  try {
+    return await migrate(engine, config);
+  } catch (error) {
+    throw storeError(error, 'bringing its schema up to date', placeOf(config));
+  } finally {
+    await engine.close();
+  }
+}

@@ -1,0 +1,363 @@
+import type { ClickHouseClient } from '@clickhouse/client';
+import type { AlertRow, DecidedField, DeviceRow, FlowRow, WindowRow } from '../kernel/rows.ts';
+import type { AlertFilter, DeviceFilter, Page, Store } from './contract.ts';
+import { decodeCursor, encodeCursor } from './cursor.ts';
+import { TABLES } from './schema.ts';
+import type { TableName } from './schema.ts';
+
+/** The reading half of the store. */
+export type StoreQueries = Pick<
+  Store,
+  'alerts' | 'alert' | 'devices' | 'device' | 'flowsOf' | 'windowsOf' | 'overview'
+>;
+
+const MAX_PAGE = 10_000;
+const MAX_WINDOWS = 100_000;
+const MAX_WORDS = 16;
+const MAX_WORD_LENGTH = 256;
+
+/** One order of a list. The id is its last part, so that no two rows stand at the same place. */
+interface Order {
+  /** SQL expressions, compared as one tuple. */
+  keys: readonly (readonly [sql: string, type: 'Int64' | 'String'])[];
+  direction: 'ASC' | 'DESC';
+}
+
+interface List<Sort extends string> {
+  table: TableName;
+  id: string;
+  orders: Record<Sort, Order>;
+  /** Fields that the words of a text search are looked up in. */
+  searched: readonly string[];
+}
+
+const ALERTS: List<'time' | 'severity'> = {
+  table: 'alerts',
+  id: 'uid',
+  orders: {
+    time: { keys: [['time', 'Int64']], direction: 'DESC' },
+    severity: {
+      keys: [
+        ['toInt64(severity_id)', 'Int64'],
+        ['time', 'Int64'],
+      ],
+      direction: 'DESC',
+    },
+  },
+  searched: ['title', 'message', 'device_name', 'device_ip', 'device_mac', 'device_type'],
+};
+
+/** Names sort without regard to case, what has none comes last. */
+const byName = (column: string): Order => ({
+  keys: [[`concat(if(${column} = '', '1', '0'), lowerUTF8(${column}))`, 'String']],
+  direction: 'ASC',
+});
+
+type DeviceSort = 'last_seen' | 'first_seen' | 'hostname' | 'type' | 'ip';
+
+const DEVICES: List<DeviceSort> = {
+  table: 'devices',
+  id: 'device',
+  orders: {
+    last_seen: { keys: [['last_seen', 'Int64']], direction: 'DESC' },
+    first_seen: { keys: [['first_seen', 'Int64']], direction: 'DESC' },
+    hostname: byName('hostname'),
+    type: byName('type'),
+    // By the number of the address (IPv4 as mapped IPv6), so that 10.0.0.9 comes before 10.0.0.10.
+    ip: { keys: [['hex(IPv6StringToNumOrDefault(ip))', 'String']], direction: 'ASC' },
+  },
+  searched: ['hostname', 'type', 'vendor_name', 'model', 'mac', "arrayStringConcat(ips, ' ')", 'ip', 'device'],
+};
+
+/** Conditions with their parameters: values never become part of the SQL text. */
+interface Conditions {
+  sql: string[];
+  params: Record<string, unknown>;
+}
+
+export function createQueries(client: ClickHouseClient, database: string): StoreQueries {
+  const ask = async <T>(query: string, query_params: Record<string, unknown> = {}): Promise<T[]> =>
+    (await client.query({ query, query_params, format: 'JSONEachRow' })).json<T>();
+
+  /** A page in two steps in one statement: find the ids in narrow columns, then read the wide rows of those only. */
+  const page = async <Row, Sort extends string>(
+    list: List<Sort>,
+    sort: Sort,
+    where: Conditions,
+    limit: number,
+    cursor: string | undefined,
+  ): Promise<Page<Row>> => {
+    const order = list.orders[sort];
+    const from = `${database}.${list.table} FINAL`;
+    const size = pageSize(limit);
+    const keys = [...order.keys, [list.id, 'String'] as const];
+    const orderBy = keys.map(([sql]) => `${sql} ${order.direction}`).join(', ');
+    const place = `(${keys.map(([sql]) => sql).join(', ')})`;
+    const params: Record<string, unknown> = { ...where.params, size: size + 1 };
+    const conditions = [...where.sql];
+    if (cursor !== undefined) {
+      const kinds = keys.map(([, type]) => (type === 'String' ? 'string' : 'number'));
+      const marks = decodeCursor(cursor, sort, kinds).values.map((value, i) => {
+        params[`after${i}`] = value;
+        return `{after${i}:${keys[i]![1]}}`;
+      });
+      conditions.push(`${place} ${order.direction === 'DESC' ? '<' : '>'} (${marks.join(', ')})`);
+    }
+    const found = `SELECT ${list.id} FROM ${from}${whereSql(conditions)} ORDER BY ${orderBy} LIMIT {size:UInt32}`;
+    const [answer, totals] = await Promise.all([
+      ask<{ place: (string | number)[] }>(
+        `SELECT ${columnsOf(list.table)}, ${place} AS place FROM ${from} PREWHERE ${list.id} IN (${found})
+         ORDER BY ${orderBy} LIMIT {size:UInt32}`,
+        params,
+      ),
+      ask<{ total: number }>(`SELECT count() AS total FROM ${from}${whereSql(where.sql)}`, where.params),
+    ]);
+    const shown = answer.slice(0, size);
+    const last = answer.length > size ? shown.at(-1) : undefined;
+    return {
+      rows: shown.map(({ place: _, ...row }) => row as Row),
+      next: last === undefined ? undefined : encodeCursor({ sort, values: last.place }),
+      total: totals[0]?.total ?? 0,
+    };
+  };
+
+  return {
+    alerts: (filter, limit, cursor) => page(ALERTS, filter.sort ?? 'time', alertConditions(filter), limit, cursor),
+
+    async alert(uid) {
+      const rows = await ask<AlertRow>(
+        `SELECT ${columnsOf('alerts')} FROM ${database}.alerts FINAL WHERE uid = {uid:String} LIMIT 1`,
+        { uid: uid.toWellFormed() },
+      );
+      return rows[0];
+    },
+
+    async devices(filter, limit, cursor) {
+      const where = deviceConditions(filter);
+      const { rows, next, total } = await page<RawDevice, DeviceSort>(
+        DEVICES,
+        filter.sort ?? 'last_seen',
+        where,
+        limit,
+        cursor,
+      );
+      return { rows: rows.map(toDevice), next, total };
+    },
+
+    async device(key) {
+      const rows = await ask<RawDevice>(
+        `SELECT ${columnsOf('devices')} FROM ${database}.devices FINAL WHERE device = {device:String} LIMIT 1`,
+        { device: key.toWellFormed() },
+      );
+      return rows[0] === undefined ? undefined : toDevice(rows[0]);
+    },
+
+    async flowsOf(device, limit, around) {
+      const where = flowConditions(device, around);
+      if (where === undefined) return [];
+      // LIMIT 1 BY instead of FINAL: the read goes backwards by the key and ends when it has enough.
+      const rows = await ask<RawFlow>(
+        `SELECT ${columnsOf('flows')} FROM ${database}.flows${whereSql(where.sql)}
+         ORDER BY ts DESC, uid DESC LIMIT 1 BY ts, uid LIMIT {size:UInt32}`,
+        { ...where.params, size: pageSize(limit) },
+      );
+      return rows.map(toFlow);
+    },
+
+    async windowsOf(device, windowS, from, to) {
+      const rows = await ask<WindowRow>(
+        `SELECT ${columnsOf('windows')} FROM ${database}.windows FINAL
+         WHERE device = {device:String} AND window_s = {windowS:UInt32}
+           AND window_start >= {from:Int64} AND window_start <= {to:Int64}
+         ORDER BY window_start LIMIT {size:UInt32}`,
+        { device: device.toWellFormed(), windowS, from: wholeMs(from), to: wholeMs(to), size: MAX_WINDOWS },
+      );
+      return rows;
+    },
+
+    async overview() {
+      const [severities, types, flows] = await Promise.all([
+        ask<{ name: string; n: number }>(
+          `SELECT toString(severity_id) AS name, count() AS n FROM ${database}.alerts FINAL GROUP BY name ORDER BY name`,
+        ),
+        ask<{ name: string; n: number }>(
+          `SELECT toString(type) AS name, count() AS n FROM ${database}.devices FINAL GROUP BY name ORDER BY name`,
+        ),
+        ask<{ n: number }>(`SELECT count() AS n FROM ${database}.flows FINAL`),
+      ]);
+      return { alertsBySeverity: tally(severities), devicesByType: tally(types), flows: flows[0]?.n ?? 0 };
+    },
+  };
+}
+
+function alertConditions(filter: AlertFilter): Conditions {
+  const where: Conditions = { sql: [], params: {} };
+  const add = (sql: string, name: string, value: unknown): void => {
+    where.sql.push(sql);
+    where.params[name] = value;
+  };
+  if (filter.severityAtLeast !== undefined)
+    add('severity_id >= {severity:Float64}', 'severity', filter.severityAtLeast);
+  if (filter.device !== undefined) {
+    add('(device = {device:String} OR has(parties, {device:String}))', 'device', filter.device.toWellFormed());
+  }
+  if (filter.detector !== undefined) {
+    add(
+      '(detector = {detector:String} OR has(detectors, {detector:String}))',
+      'detector',
+      filter.detector.toWellFormed(),
+    );
+  }
+  if (filter.from !== undefined) add('time >= {from:Int64}', 'from', wholeMs(filter.from));
+  if (filter.to !== undefined) add('time <= {to:Int64}', 'to', wholeMs(filter.to));
+  addWords(where, filter.text, ALERTS.searched);
+  return where;
+}
+
+function deviceConditions(filter: DeviceFilter): Conditions {
+  const where: Conditions = { sql: [], params: {} };
+  const add = (sql: string, name: string, value: string): void => {
+    where.sql.push(sql);
+    where.params[name] = value.toWellFormed();
+  };
+  if (filter.type !== undefined) add('type = {type:String}', 'type', filter.type);
+  if (filter.vendor !== undefined) add('lowerUTF8(vendor_name) = lowerUTF8({vendor:String})', 'vendor', filter.vendor);
+  if (filter.vlan !== undefined) add('vlan = {vlan:String}', 'vlan', filter.vlan);
+  addWords(where, filter.text, DEVICES.searched);
+  return where;
+}
+
+/** Every word must occur in one of the fields; fields are joined by a line break, which no word contains. */
+function addWords(where: Conditions, text: string | undefined, searched: readonly string[]): void {
+  if (text === undefined) return;
+  const words = text
+    .toWellFormed()
+    .split(/\s+/u)
+    .filter((word) => word !== '');
+  const haystack = `concat(${searched.join(", '\\n', ")})`;
+  words.slice(0, MAX_WORDS).forEach((word, i) => {
+    where.sql.push(`positionCaseInsensitiveUTF8(${haystack}, {word${i}:String}) > 0`);
+    where.params[`word${i}`] = Array.from(word).slice(0, MAX_WORD_LENGTH).join('');
+  });
+}
+
+/**
+ * On an access tap a device is found by its MAC (its address may change), on a routed tap, and behind a
+ * gateway, whose MAC stands on the frames of many, by its addresses.
+ */
+function flowConditions(device: DeviceRow, around: { from: number; to: number } | undefined): Conditions | undefined {
+  const params: Record<string, unknown> = {};
+  const sql: string[] = [];
+  if (device.mac !== '' && !device.is_gateway && device.device.endsWith(device.mac)) {
+    params['mac'] = device.mac;
+    sql.push('(orig_l2_addr = {mac:String} OR resp_l2_addr = {mac:String})');
+  } else {
+    const addresses = [...new Set([device.ip, ...device.ips])].filter((ip) => ip !== '').slice(0, 64);
+    if (addresses.length === 0) return undefined;
+    const marks = addresses.map((ip, i) => {
+      params[`ip${i}`] = ip.toWellFormed();
+      return `{ip${i}:String}`;
+    });
+    sql.push(`(orig_h IN (${marks.join(', ')}) OR resp_h IN (${marks.join(', ')}))`);
+  }
+  if (/^[1-9]\d{0,9}$/.test(device.vlan)) {
+    params['vlan'] = Number(device.vlan);
+    sql.push('(vlan = {vlan:UInt64} OR vni = {vlan:UInt64})');
+  }
+  if (around !== undefined) {
+    // A flow belongs to the time when any part of it does; long ones begin long before.
+    params['from'] = around.from / 1000;
+    params['to'] = around.to / 1000;
+    sql.push('ts <= {to:Float64} AND ts + duration >= {from:Float64}');
+  }
+  return { sql, params };
+}
+
+function whereSql(conditions: readonly string[]): string {
+  return conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+}
+
+function columnsOf(table: TableName): string {
+  return TABLES[table].columns
+    .filter(([name, type]) => name !== 'ingested_at' && !type.includes('MATERIALIZED'))
+    .map(([name]) => name)
+    .join(', ');
+}
+
+function wholeMs(value: number): number {
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Math.trunc(value) || 0));
+}
+
+function pageSize(limit: number): number {
+  return Math.max(1, Math.min(MAX_PAGE, Math.trunc(limit) || 1));
+}
+
+function tally(rows: readonly { name: string; n: number }[]): Record<string, number> {
+  return Object.fromEntries(rows.map(({ name, n }) => [name, n]));
+}
+
+type RawDevice = Omit<DeviceRow, 'fields'> & { fields: string };
+
+function toDevice(raw: RawDevice): DeviceRow {
+  return { ...raw, fields: JSON.parse(raw.fields) as Record<string, DecidedField> };
+}
+
+interface RawFlow {
+  ts: number;
+  uid: string;
+  orig_h: string;
+  orig_p: number;
+  resp_h: string;
+  resp_p: number;
+  proto: string;
+  service: string;
+  duration: number;
+  orig_bytes: number;
+  resp_bytes: number;
+  conn_state: string;
+  history: string;
+  orig_pkts: number;
+  orig_ip_bytes: number;
+  resp_pkts: number;
+  resp_ip_bytes: number;
+  missed_bytes: number;
+  orig_l2_addr: string;
+  resp_l2_addr: string;
+  vlan: number | null;
+  inner_vlan: number | null;
+  vni: number | null;
+  community_id: string;
+  ja3: string;
+  ja4: string;
+}
+
+function toFlow(raw: RawFlow): FlowRow {
+  return {
+    ts: raw.ts,
+    uid: raw.uid,
+    'id.orig_h': raw.orig_h,
+    'id.orig_p': raw.orig_p,
+    'id.resp_h': raw.resp_h,
+    'id.resp_p': raw.resp_p,
+    proto: raw.proto,
+    ...(raw.service === '' ? {} : { service: raw.service }),
+    duration: raw.duration,
+    orig_bytes: raw.orig_bytes,
+    resp_bytes: raw.resp_bytes,
+    conn_state: raw.conn_state,
+    history: raw.history,
+    orig_pkts: raw.orig_pkts,
+    orig_ip_bytes: raw.orig_ip_bytes,
+    resp_pkts: raw.resp_pkts,
+    resp_ip_bytes: raw.resp_ip_bytes,
+    missed_bytes: raw.missed_bytes,
+    ...(raw.orig_l2_addr === '' ? {} : { orig_l2_addr: raw.orig_l2_addr }),
+    ...(raw.resp_l2_addr === '' ? {} : { resp_l2_addr: raw.resp_l2_addr }),
+    ...(raw.vlan === null ? {} : { vlan: raw.vlan }),
+    ...(raw.inner_vlan === null ? {} : { inner_vlan: raw.inner_vlan }),
+    ...(raw.vni === null ? {} : { vni: raw.vni }),
+    community_id: raw.community_id,
+    ...(raw.ja3 === '' ? {} : { ja3: raw.ja3 }),
+    ...(raw.ja4 === '' ? {} : { ja4: raw.ja4 }),
+  };
+}
