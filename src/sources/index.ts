@@ -3,3 +3,4 @@ export { createFileSource, type FileSource, type FileSourceOptions } from './pca
 export { type CaptureParser, createCaptureParser } from './pcap/parser.ts';
 export { createStreamSource } from './pcap/stream.ts';
 export { encodePcapng, type EncodeOptions } from './pcap/writer.ts';
+export { mergeSources, type MergedItem, type MergedSources } from './merge.ts';

@@ -17,19 +17,17 @@ export interface ByteInput {
 
 export function fileInput(handle: FileHandle): ByteInput {
   let reading: Promise<unknown> = Promise.resolve();
-  let closed = false;
+  let closing: Promise<void> | undefined;
   return {
     async read(target, from, length) {
-      if (closed) return 0;
+      if (closing !== undefined) return 0;
       const result = handle.read(target, from, length, null);
       reading = result.catch(() => undefined);
       return (await result).bytesRead;
     },
-    async close() {
-      if (closed) return;
-      closed = true;
-      await reading;
-      await handle.close();
+    close() {
+      closing ??= reading.then(() => handle.close());
+      return closing;
     },
   };
 }

@@ -1,4 +1,4 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { describeError, WardwatchError } from '../../kernel/errors.ts';
 import type { FrameBatch, FrameSource, SourceReport } from '../../kernel/frames.ts';
 import { fileInput } from './byte-input.ts';
@@ -19,7 +19,10 @@ export interface FileSourceOptions {
 
 /** A source over a file, which can be read again and tells its first time stamp without being read whole. */
 export interface FileSource extends FrameSource {
-  /** Time of the first frame in epoch microseconds, `undefined` where the file has none. Does not touch the report. */
+  /**
+   * Time of the first frame in epoch microseconds, `undefined` where it has none or is a pipe.
+   * Does not touch the report.
+   */
   firstTimestampUs(): Promise<number | undefined>;
 }
 
@@ -75,9 +78,9 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
       throw unreadable(name, error);
     }
     try {
-      const stat = await handle.stat();
-      if (stat.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
-      if (stat.isFile()) size = stat.size;
+      const found = await handle.stat();
+      if (found.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
+      if (found.isFile()) size = found.size;
     } catch (error) {
       await handle.close();
       throw unreadable(name, error);
@@ -98,6 +101,12 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
       yield* read(report, options.chunkBytes ?? DEFAULT_CHUNK_BYTES, true, signal);
     },
     async firstTimestampUs() {
+      // What is taken from a pipe is gone. (A file that is not there is told by opening it.)
+      const isRegular = await stat(path).then(
+        (found) => found.isFile() || found.isDirectory(),
+        () => true,
+      );
+      if (!isRegular) return undefined;
       for await (const batch of read(emptyReport(), PEEK_CHUNK_BYTES, false)) return batch.tsUs[0];
       return undefined;
     },
