@@ -1,0 +1,33 @@
+/**
+ * Every metric there is. A name that is not in this table is a mistake: it throws in tests and is counted
+ * as `wardwatch_unknown_metrics_total` elsewhere, so that no dashboard waits for a series that never comes.
+ *
+ * Names are written here as components use them; `wardwatch_` goes in front, counters end in `_total`,
+ * histograms in `_seconds`. Labels are of low cardinality: never an address, a device or a file.
+ */
+export interface Metric {
+  kind: 'counter' | 'gauge' | 'histogram';
+  name: string;
+  help: string;
+  labels: readonly string[];
+}
+
+const metric =
+  (kind: Metric['kind']) =>
+  (name: string, help: string, ...labels: string[]): Metric => ({ kind, name, help, labels });
+const counter = metric('counter');
+const gauge = metric('gauge');
+const histogram = metric('histogram');
+
+export const catalogue: readonly Metric[] = [
+  // Wardwatch itself
+  gauge('build_info', 'Always 1; the version is in the labels.', 'version', 'node'),
+  counter('dropped', 'What was lost inside Wardwatch, by kind and reason.', 'what', 'reason'),
+  counter('log_messages', 'Log messages by level, including those held back by the rate limit.', 'level'),
+  counter('unknown_metrics', 'Uses of a metric that the catalogue does not know.'),
+
+  // API
+  counter('http_requests', 'Requests answered.', 'method', 'route', 'status'),
+  histogram('http_request', 'Time until the answer was complete.', 'route'),
+  gauge('event_clients', 'Open event streams.'),
+];
