@@ -1,0 +1,96 @@
+import type { Command } from 'commander';
+import type { Config } from '../config/index.ts';
+import { EXIT } from '../kernel/errors.ts';
+import { tame } from '../lib/tame.ts';
+import type { Finding } from './doctor-checks.ts';
+import { examples } from './frame.ts';
+import type { GlobalOptions } from './frame.ts';
+
+const CAPTURE_TOOLS = ['tcpdump', 'dumpcap'];
+const CLOCK_MARKS = [
+  '/run/systemd/timesync/synchronized',
+  '/run/chrony/chronyd.pid',
+  '/run/chronyd.pid',
+  '/run/ntpd.pid',
+];
+
+export function registerDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('say whether this machine is ready for Wardwatch, and what to do where it is not')
+    .option('--json', 'one JSON object a line instead of lines for people')
+    .addHelpText(
+      'after',
+      examples(
+        ['wardwatch doctor', 'before the first start'],
+        ['wardwatch doctor --config site.yaml --json', 'for another program; exit code 1 when a check failed'],
+      ),
+    )
+    .action(async (_options: unknown, command: Command) => {
+      const { config: file, json } = command.optsWithGlobals<GlobalOptions & { json?: boolean }>();
+      let failed = 0;
+      for await (const finding of examine(file)) {
+        if (finding.status === 'failed') failed++;
+        process.stdout.write(json === true ? `${JSON.stringify(finding)}\n` : lineOf(finding));
+      }
+      if (failed > 0) process.exitCode = EXIT.failed;
+    });
+}
+
+function lineOf(finding: Finding): string {
+  const head = `${finding.status.padEnd(7)} ${finding.name}: ${tame(finding.detail)}\n`;
+  return finding.remedy === undefined ? head : `${head}        -> ${finding.remedy}\n`;
+}
+
+async function* examine(file: string | undefined): AsyncGenerator<Finding> {
+  const checks = await import('./doctor-checks.ts');
+  yield checks.checkNode(process.versions.node);
+  yield checks.checkMemory(checks.memoryAvailable());
+  yield checks.checkOpenFiles(checks.readIfThere('/proc/self/limits'));
+  yield checks.checkClock(new Date().getUTCFullYear(), CLOCK_MARKS);
+  yield checks.checkCaptureRights(checks.readIfThere('/proc/self/status'));
+  yield checks.checkCaptureTool(CAPTURE_TOOLS, process.env['PATH'] ?? '');
+
+  let config: Config | undefined;
+  yield await checks.checkByTrying('configuration', async () => {
+    const { loadConfig } = await import('../config/index.ts');
+    const loaded = loadConfig({ file });
+    config = loaded.config;
+    return loaded.file ?? 'no file: the defaults';
+  });
+  if (!config) return;
+
+  const { store } = config;
+  if (store.mode === 'embedded') yield* checks.checkDataFolder(store.path);
+  yield await checks.checkByTrying('ClickHouse', async () => answerOfClickHouse(store));
+}
+
+/**
+ * Asks the engine a question without touching tables. The embedded one is tried in a folder of its own: the
+ * real one may belong to a running Wardwatch.
+ */
+async function answerOfClickHouse(store: Config['store']): Promise<string> {
+  const [{ openEngine }, { storeError }, fs, { tmpdir }, { join }] = await Promise.all([
+    import('../store/engine.ts'),
+    import('../store/failures.ts'),
+    import('node:fs/promises'),
+    import('node:os'),
+    import('node:path'),
+  ]);
+  const folder = store.mode === 'embedded' ? await fs.mkdtemp(join(tmpdir(), 'wardwatch-doctor-')) : undefined;
+  try {
+    const engine = await openEngine(folder === undefined ? store : { ...store, path: folder });
+    try {
+      await (await engine.client.query({ query: 'SELECT 1' })).text();
+    } catch (error) {
+      throw storeError(error, 'a first question', engine.place);
+    } finally {
+      await engine.close();
+    }
+    return folder === undefined
+      ? `the server at ${new URL(store.server.url).host} answers`
+      : 'the embedded engine works';
+  } finally {
+    if (folder !== undefined) await fs.rm(folder, { recursive: true, force: true });
+  }
+}
