@@ -95,12 +95,12 @@ module.exports = {
       'config-composes-schemas',
       'src/config knows the schema of every component and nothing else of it',
       folder('config'),
-      [folder('config'), folder('kernel'), folder('lib'), '^src/.+/config\\.ts$'],
+      [folder('config'), folder('kernel'), folder('lib'), '^src/(?!commands/).+/config\\.ts$'],
     ),
     only(
       'schemas-are-leaves',
       'a component’s config.ts is data: it may import schemas of its parts, the kernel and leaves',
-      '^src/(?!config/).+/config\\.ts$',
+      '^src/(?!(config|commands)/).+/config\\.ts$',
       [folder('kernel'), folder('lib'), '/config\\.ts$'],
     ),
     only(

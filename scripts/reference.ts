@@ -1,0 +1,103 @@
+/**
+ * Writes the reference pages that come from code: settings and metrics.
+ *
+ *   node scripts/reference.ts
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { configSchema } from '../src/config/index.ts';
+import { describeShape, shapeOf } from '../src/config/shape.ts';
+import type { Shape } from '../src/config/shape.ts';
+import { catalogue } from '../src/telemetry/catalogue.ts';
+import { exposedName } from '../src/telemetry/index.ts';
+
+const NOTICE = '<!-- Written by scripts/reference.ts; `npm run docs` writes it again. -->';
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+interface Row {
+  path: string;
+  shape: Shape;
+}
+
+function leaves(shape: Shape, path: string): Row[] {
+  const branches = shape.anyOf?.some((branch) => branch.type === 'object') ? shape.anyOf : [shape];
+  return branches.flatMap((branch) => {
+    if (branch.properties === undefined) return [{ path, shape: branch }];
+    return Object.entries(branch.properties).flatMap(([name, part]) => leaves(part, `${path}.${name}`));
+  });
+}
+
+function variable(path: string): string {
+  return `WARDWATCH_${path.toUpperCase().replaceAll('.', '__')}`;
+}
+
+function defaultOf(shape: Shape): string {
+  if (shape.default !== undefined) return `\`${JSON.stringify(shape.default)}\``;
+  return shape.const === undefined ? 'none' : `\`${JSON.stringify(shape.const)}\``;
+}
+
+export function configurationReference(): string {
+  const sections = Object.entries(shapeOf(configSchema).properties ?? {}).map(([name, section]) => {
+    const rows = leaves(section, name).map(
+      ({ path, shape }) =>
+        `| \`${path}\` | ${cell(describeShape(shape))} | ${cell(defaultOf(shape))} | ${cell(shape.description ?? '')} |`,
+    );
+    return [
+      `## ${name}`,
+      '',
+      ...(section.description === undefined ? [] : [`${section.description}.`, '']),
+      '| setting | value | default | meaning |',
+      '| --- | --- | --- | --- |',
+      ...rows,
+      '',
+    ].join('\n');
+  });
+  const example = 'api.port';
+  return [
+    NOTICE,
+    '',
+    '# Configuration',
+    '',
+    'One YAML file: `--config FILE`, else the file that `WARDWATCH_CONFIG` names, else `wardwatch.yaml` in the',
+    'working folder, else the defaults alone. `wardwatch config check` finds everything that is wrong at once,',
+    '`wardwatch config check --print` shows what is in force.',
+    '',
+    `Every setting can be overridden by a variable: \`__\` goes one level down, so \`${variable(example)}\` is \`${example}\`.`,
+    'Case and single underscores do not count. Lists are written with commas.',
+    '',
+    ...sections,
+  ].join('\n');
+}
+
+export function metricsReference(): string {
+  return [
+    NOTICE,
+    '',
+    '# Metrics',
+    '',
+    'Served for Prometheus at `/metrics`, beside `wardwatch_process_…` and `wardwatch_nodejs_…` about the process.',
+    '',
+    '| name | type | labels | meaning |',
+    '| --- | --- | --- | --- |',
+    ...catalogue.map(
+      (metric) =>
+        `| \`${exposedName(metric)}\` | ${metric.kind} | ${metric.labels.map((label) => `\`${label}\``).join(', ')} | ${cell(metric.help)} |`,
+    ),
+    '',
+  ].join('\n');
+}
+
+/** Pages by their path in the repository. */
+export const pages: Record<string, () => string> = {
+  'docs/reference/configuration.md': configurationReference,
+  'docs/reference/metrics.md': metricsReference,
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [path, write] of Object.entries(pages)) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, write());
+  }
+}
