@@ -33,8 +33,21 @@ export interface FlowListener {
   flowEstablished(slot: number, nowUs: number): void;
   /** Before the slot is freed. */
   flowEnded(slot: number, nowUs: number): void;
-  /** Device slot (or -1) of an endpoint: called when the MAC address of a flow's side is new or changed. */
-  deviceOf(oui: number, nic: number, hasMac: boolean, segment: number, words: Uint32Array, at: number, v6: boolean): number;
+  /**
+   * Device slot (or -1) of an endpoint: called when the MAC address of a flow's side is new or changed.
+   * Only a `sender` makes a device known; a destination may not exist.
+   */
+  deviceOf(
+    oui: number,
+    nic: number,
+    hasMac: boolean,
+    segment: number,
+    words: Uint32Array,
+    at: number,
+    v6: boolean,
+    sender: boolean,
+    nowUs: number,
+  ): number;
   /** A packet of the flow came from another MAC address than the one before in this direction. */
   flowMoved(slot: number, direction: number, nowUs: number): void;
 }
@@ -129,12 +142,12 @@ export class Tracker {
     let order = 0;
     for (let w = v6 ? 0 : 3; w < 4 && order === 0; w++) order = words[src + w]! - words[dst + w]!;
     if (order === 0) order = srcPort - dstPort;
-    const srcIsHigh = order > 0;
+    // Unpaired ICMP has a type and a code, no two ends: it stays as it was sent (so does Community ID).
+    const oneWayIcmp = layer === LAYER.icmp && (v6 ? ICMP6_PAIR[srcPort]! : ICMP4_PAIR[srcPort]!) < 0;
+    const srcIsHigh = order > 0 && !oneWayIcmp;
     const low = srcIsHigh ? dst : src;
     const high = srcIsHigh ? src : dst;
-    const oneWayIcmp = layer === LAYER.icmp && (v6 ? ICMP6_PAIR[srcPort]! : ICMP4_PAIR[srcPort]!) < 0;
-    // Unpaired ICMP keeps type and code in place, since its two "ports" are no endpoints.
-    const ports = srcIsHigh && !oneWayIcmp ? ((dstPort << 16) | srcPort) >>> 0 : ((srcPort << 16) | dstPort) >>> 0;
+    const ports = srcIsHigh ? ((dstPort << 16) | srcPort) >>> 0 : ((srcPort << 16) | dstPort) >>> 0;
     const segment = this.segments.id(p.vlan[i]!, p.vni[i]!);
     const meta = (proto | (v6 ? 256 : 0) | (segment << 9)) >>> 0;
     const hash = flowHash(words, low, high, ports, meta);
@@ -160,7 +173,8 @@ export class Tracker {
       flows.origPkts[slot]!++;
       flows.origIpBytes[slot]! += p.ipLen[i]!;
     } else {
-      if (flows.respOui[slot] !== oui || flows.respNic[slot] !== nic) this.#move(p, i, slot, 1, segment, v6, nowUs);
+      if (flows.respOui[slot] !== oui || flows.respNic[slot] !== nic || flows.respPkts[slot] === 0)
+        this.#move(p, i, slot, 1, segment, v6, nowUs);
       flows.respPkts[slot]!++;
       flows.respIpBytes[slot]! += p.ipLen[i]!;
     }
@@ -247,10 +261,10 @@ export class Tracker {
     const v6 = (meta & 256) !== 0;
     const hasMac = p.hasMac[i] === 1;
     const src = i * 8;
-    const srcDevice = this.#listener.deviceOf(p.srcOui[i]!, p.srcNic[i]!, hasMac, segment, p.ip, src, v6);
+    const srcDevice = this.#listener.deviceOf(p.srcOui[i]!, p.srcNic[i]!, hasMac, segment, p.ip, src, v6, true, nowUs);
     const dstDevice = multicast
       ? NONE
-      : this.#listener.deviceOf(p.dstOui[i]!, p.dstNic[i]!, hasMac, segment, p.ip, src + 4, v6);
+      : this.#listener.deviceOf(p.dstOui[i]!, p.dstNic[i]!, hasMac, segment, p.ip, src + 4, v6, false, nowUs);
     if (flip) {
       flows.origOui[slot] = p.dstOui[i]!;
       flows.origNic[slot] = p.dstNic[i]!;
@@ -289,6 +303,8 @@ export class Tracker {
       p.ip,
       i * 8,
       v6,
+      true,
+      nowUs,
     );
     const first = direction === 0 ? flows.origPkts[slot] === 0 : flows.respPkts[slot] === 0;
     if (direction === 0) {

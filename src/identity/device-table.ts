@@ -1,0 +1,289 @@
+import { hashNumbers, hashText } from '../lib/hash.ts';
+import { isMulticastIp, ipText, macText } from '../lib/address.ts';
+import { createCidrSet } from '../lib/cidr.ts';
+import type { CidrSet } from '../lib/cidr.ts';
+import type { SegmentTable } from '../track/segments.ts';
+import type { IdentityConfig } from './config.ts';
+import { Device } from './device.ts';
+
+const NONE = -1;
+
+/** Who holds an IP address in a segment, by its own word (ARP, DHCP, ND) or by use. */
+export interface Binding {
+  device: Device;
+  claimed: boolean;
+  sinceUs: number;
+  lastUs: number;
+}
+
+/** An address was claimed by one device while another one, heard of recently, held it. */
+export interface BindingChange {
+  ip: string;
+  before: Device;
+  after: Device;
+  /** Event time at which the former holder last claimed or used the address. */
+  beforeLastUs: number;
+  source: 'arp' | 'dhcp' | 'nd' | 'use';
+}
+
+export interface DeviceTableListener {
+  deviceAppeared(device: Device, nowUs: number): void;
+  bindingChanged(change: BindingChange, nowUs: number): void;
+  deviceForgotten(device: Device): void;
+}
+
+/**
+ * The devices: found by MAC address and segment on an access tap, by IP address and segment on a routed one.
+ * Lookups by number allocate nothing; everything else happens at the rate of new flows.
+ */
+export class DeviceTable {
+  readonly devices: (Device | undefined)[] = [];
+  count = 0;
+  evictions = 0;
+  readonly #config: IdentityConfig;
+  readonly #segments: SegmentTable;
+  readonly #listener: DeviceTableListener;
+  readonly #networks: CidrSet;
+  readonly #bindings = new Map<number, Binding>();
+  readonly #byAddress = new Map<number, Device>();
+  readonly #keyOui: Uint32Array;
+  readonly #keyNic: Uint32Array;
+  readonly #keySegment: Uint32Array;
+  readonly #hash: Int32Array;
+  readonly #mask: number;
+
+  constructor(config: IdentityConfig, segments: SegmentTable, listener: DeviceTableListener) {
+    this.#config = config;
+    this.#segments = segments;
+    this.#listener = listener;
+    this.#networks = createCidrSet(config.networks);
+    let size = 1;
+    while (size < config.maxDevices * 2) size *= 2;
+    this.#hash = new Int32Array(size);
+    this.#mask = size - 1;
+    this.#keyOui = new Uint32Array(config.maxDevices);
+    this.#keyNic = new Uint32Array(config.maxDevices);
+    this.#keySegment = new Uint32Array(config.maxDevices);
+  }
+
+  /** Slot of the device with this MAC address, or -1. */
+  findMac(oui: number, nic: number, segment: number): number {
+    for (let b = macHash(oui, nic, segment) & this.#mask; ; b = (b + 1) & this.#mask) {
+      const entry = this.#hash[b]!;
+      if (entry === 0) return NONE;
+      const slot = entry - 1;
+      if (this.#keyOui[slot] === oui && this.#keyNic[slot] === nic && this.#keySegment[slot] === segment) return slot;
+    }
+  }
+
+  /** The sender of a frame, made known when it is new; undefined for addresses that are no device's. */
+  sender(oui: number, nic: number, segment: number, nowUs: number): Device | undefined {
+    const slot = this.findMac(oui, nic, segment);
+    if (slot !== NONE) return this.devices[slot];
+    // Group addresses never send; all-zero is what broken or loopback captures show.
+    if ((oui & 0x010000) !== 0 || (oui === 0 && nic === 0)) return undefined;
+    const vlan = this.#segments.name(segment);
+    const mac = macText(oui, nic);
+    const device = this.#create(`${vlan}/${mac}`, oui, nic, mac, segment, vlan, nowUs);
+    this.#insertHash(device.slot, oui, nic, segment);
+    this.#listener.deviceAppeared(device, nowUs);
+    return device;
+  }
+
+  /** Device behind an IP address, where MAC addresses say nothing. */
+  byIp(words: Uint32Array, at: number, v6: boolean, segment: number, create: boolean, nowUs: number): Device | undefined {
+    if (isMulticastIp(words, at, v6) || !this.#networks.has(words, at, v6)) return undefined;
+    const id = addressKey(words, at, segment);
+    const known = this.#byAddress.get(id);
+    if (known !== undefined || !create) return known;
+    const vlan = this.#segments.name(segment);
+    const ip = ipText(words, at, v6);
+    const device = this.#create(`${vlan}/${ip}`, 0, 0, '', segment, vlan, nowUs);
+    device.useAddress(ip, v6, true, nowUs);
+    this.#byAddress.set(id, device);
+    this.#listener.deviceAppeared(device, nowUs);
+    return device;
+  }
+
+  get keyedByIp(): boolean {
+    return this.#config.tap === 'routed';
+  }
+
+  /** Holder of an IP address in a segment. */
+  holder(words: Uint32Array, at: number, segment: number): Device | undefined {
+    return this.#bindings.get(addressKey(words, at, segment))?.device;
+  }
+
+  binding(words: Uint32Array, at: number, segment: number): Binding | undefined {
+    return this.#bindings.get(addressKey(words, at, segment));
+  }
+
+  /** The device says by ARP, ND or DHCP that it has this address. */
+  claim(
+    device: Device,
+    words: Uint32Array,
+    at: number,
+    v6: boolean,
+    source: 'arp' | 'dhcp' | 'nd',
+    nowUs: number,
+  ): void {
+    if (isUnspecified(words, at, v6) || isMulticastIp(words, at, v6)) return;
+    const ip = ipText(words, at, v6);
+    device.useAddress(ip, v6, true, nowUs);
+    this.#bind(device, words, at, ip, true, source, nowUs);
+  }
+
+  /** A packet with this source address came from the device. Called at the start of flows, not per packet. */
+  sent(device: Device, words: Uint32Array, at: number, v6: boolean, nowUs: number): void {
+    if (isUnspecified(words, at, v6)) return;
+    const ip = ipText(words, at, v6);
+    if (device.owns(ip)) {
+      device.useAddress(ip, v6, false, nowUs);
+      this.#bind(device, words, at, ip, false, 'use', nowUs);
+      return;
+    }
+    if (device.isGateway) return;
+    const holder = this.holder(words, at, device.segment);
+    if (holder !== undefined && holder !== device && !holder.isGateway) {
+      // Somebody else's address: forwarded by a router, or forged. The binding stays, the change is told.
+      this.#bind(device, words, at, ip, false, 'use', nowUs);
+      return;
+    }
+    const isV4 = !v6;
+    if (isV4 && device.addresses.size > 0) {
+      device.strangers++;
+      if (device.strangers >= this.#config.gatewayAddresses || !this.#networks.has(words, at, v6)) {
+        this.#becomeGateway(device);
+        return;
+      }
+    }
+    if (device.addresses.size === 0 && isV4 && !this.#networks.has(words, at, v6)) {
+      // The first address heard from it is public: what sends that in a clinical VLAN is a router.
+      this.#becomeGateway(device);
+      return;
+    }
+    device.useAddress(ip, v6, false, nowUs);
+    this.#bind(device, words, at, ip, false, 'use', nowUs);
+  }
+
+  #becomeGateway(device: Device): void {
+    device.isGateway = true;
+    for (const use of [...device.addresses.values()])
+      if (!use.claimed) {
+        device.addresses.delete(use.ip);
+        if (device.ip === use.ip) device.ip = '';
+      }
+    for (const use of device.addresses.values()) if (device.ip === '') device.ip = use.ip;
+    for (const [key, binding] of this.#bindings)
+      if (binding.device === device && !binding.claimed) this.#bindings.delete(key);
+  }
+
+  #bind(
+    device: Device,
+    words: Uint32Array,
+    at: number,
+    ip: string,
+    claimed: boolean,
+    source: BindingChange['source'],
+    nowUs: number,
+  ): void {
+    const key = addressKey(words, at, device.segment);
+    const binding = this.#bindings.get(key);
+    if (binding === undefined) {
+      if (this.#bindings.size < this.#config.maxDevices * 4)
+        this.#bindings.set(key, { device, claimed, sinceUs: nowUs, lastUs: nowUs });
+      return;
+    }
+    if (binding.device === device) {
+      binding.lastUs = nowUs;
+      if (claimed) binding.claimed = true;
+      return;
+    }
+    const change: BindingChange = {
+      ip,
+      before: binding.device,
+      after: device,
+      beforeLastUs: binding.lastUs,
+      source,
+    };
+    // A mere use never takes an address away from who has claimed it.
+    if (claimed || !binding.claimed) {
+      binding.device = device;
+      binding.claimed = claimed;
+      binding.sinceUs = nowUs;
+      binding.lastUs = nowUs;
+    }
+    this.#listener.bindingChanged(change, nowUs);
+  }
+
+  #create(
+    key: string,
+    oui: number,
+    nic: number,
+    mac: string,
+    segment: number,
+    vlan: string,
+    nowUs: number,
+  ): Device {
+    const slot = this.devices.length < this.#config.maxDevices ? this.devices.length : this.#evict();
+    const device = new Device(slot, key, hashText(key), oui, nic, mac, segment, vlan, nowUs);
+    this.devices[slot] = device;
+    this.#keyOui[slot] = oui;
+    this.#keyNic[slot] = nic;
+    this.#keySegment[slot] = segment;
+    this.count++;
+    return device;
+  }
+
+  #evict(): number {
+    let oldest: Device | undefined;
+    for (const device of this.devices)
+      if (device !== undefined && (oldest === undefined || device.lastUs < oldest.lastUs)) oldest = device;
+    const victim = oldest!;
+    this.evictions++;
+    this.count--;
+    this.devices[victim.slot] = undefined;
+    if (victim.mac !== '') this.#removeHash(victim.slot, victim.oui, victim.nic, victim.segment);
+    for (const [key, device] of this.#byAddress) if (device === victim) this.#byAddress.delete(key);
+    for (const [key, binding] of this.#bindings) if (binding.device === victim) this.#bindings.delete(key);
+    this.#listener.deviceForgotten(victim);
+    return victim.slot;
+  }
+
+  #insertHash(slot: number, oui: number, nic: number, segment: number): void {
+    let b = macHash(oui, nic, segment) & this.#mask;
+    while (this.#hash[b] !== 0) b = (b + 1) & this.#mask;
+    this.#hash[b] = slot + 1;
+  }
+
+  #removeHash(slot: number, oui: number, nic: number, segment: number): void {
+    const table = this.#hash;
+    const mask = this.#mask;
+    let b = macHash(oui, nic, segment) & mask;
+    while (table[b] !== slot + 1) b = (b + 1) & mask;
+    let hole = b;
+    for (let j = (b + 1) & mask; table[j] !== 0; j = (j + 1) & mask) {
+      const other = table[j]! - 1;
+      const home = macHash(this.#keyOui[other]!, this.#keyNic[other]!, this.#keySegment[other]!) & mask;
+      if (((j - home) & mask) >= ((j - hole) & mask)) {
+        table[hole] = table[j]!;
+        hole = j;
+      }
+    }
+    table[hole] = 0;
+  }
+}
+
+function macHash(oui: number, nic: number, segment: number): number {
+  let h = Math.imul(nic ^ Math.imul(oui, 0x85ebca6b), 0x9e3779b1) ^ Math.imul(segment, 0xc2b2ae35);
+  h ^= h >>> 15;
+  return h >>> 0;
+}
+
+function addressKey(words: Uint32Array, at: number, segment: number): number {
+  return hashNumbers(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, segment);
+}
+
+function isUnspecified(words: Uint32Array, at: number, v6: boolean): boolean {
+  return words[at + 3] === 0 && (!v6 || (words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0));
+}

@@ -1,0 +1,130 @@
+import type { DecidedField } from '../kernel/rows.ts';
+
+/** One thing that was seen and says something about what a device is. */
+export interface Evidence {
+  /** `oui`, `dhcp.hostname`, `dhcp.vendor_class`, `hl7.sending_app`, `dicom.ae_title`, … */
+  readonly source: string;
+  readonly value: string;
+  readonly firstUs: number;
+  lastUs: number;
+  count: number;
+}
+
+/** An address that a device has used. */
+export interface AddressUse {
+  readonly ip: string;
+  readonly v6: boolean;
+  readonly firstUs: number;
+  lastUs: number;
+  /** `arp`, `dhcp`, `nd`: the device said so itself; `seen`: it sent from it. */
+  claimed: boolean;
+}
+
+const MAX_ADDRESSES = 16;
+const MAX_EVIDENCE = 96;
+
+/** A monitored device: who it is and what is known of it. Counters of its traffic are in columns elsewhere. */
+export class Device {
+  readonly slot: number;
+  readonly key: string;
+  readonly oui: number;
+  readonly nic: number;
+  readonly mac: string;
+  readonly segment: number;
+  readonly vlan: string;
+  /** Stable number for sets and tables: a hash of the key. */
+  readonly id: number;
+  readonly firstUs: number;
+  lastUs: number;
+  packets = 0;
+  bytes = 0;
+  /** Best present address: the last claimed one, else the last used. */
+  ip = '';
+  isGateway = false;
+  /** Distinct source addresses never claimed: what tells a gateway. */
+  strangers = 0;
+  /** Still learning what this device normally does. */
+  learning = true;
+  /** Event time of the last second in which it was heard, for silence. */
+  version = 0;
+  readonly addresses = new Map<string, AddressUse>();
+  readonly evidence = new Map<string, Evidence>();
+  fields: Record<string, DecidedField> = {};
+  type = 'unknown';
+  vendor = '';
+  model = '';
+  hostname = '';
+  /** Evidence has come since the fields were decided. */
+  undecided = true;
+
+  constructor(
+    slot: number,
+    key: string,
+    id: number,
+    oui: number,
+    nic: number,
+    mac: string,
+    segment: number,
+    vlan: string,
+    nowUs: number,
+  ) {
+    this.slot = slot;
+    this.key = key;
+    this.id = id;
+    this.oui = oui;
+    this.nic = nic;
+    this.mac = mac;
+    this.segment = segment;
+    this.vlan = vlan;
+    this.firstUs = nowUs;
+    this.lastUs = nowUs;
+  }
+
+  /** Locally administered addresses (randomised by phones and laptops) say nothing about the maker. */
+  get hasRandomMac(): boolean {
+    return (this.oui & 0x020000) !== 0;
+  }
+
+  owns(ip: string): boolean {
+    return this.addresses.has(ip);
+  }
+
+  useAddress(ip: string, v6: boolean, claimed: boolean, nowUs: number): AddressUse | undefined {
+    let use = this.addresses.get(ip);
+    if (use === undefined) {
+      if (this.addresses.size >= MAX_ADDRESSES) {
+        let oldest: AddressUse | undefined;
+        for (const a of this.addresses.values())
+          if (oldest === undefined || a.lastUs < oldest.lastUs) oldest = a;
+        if (oldest !== undefined) this.addresses.delete(oldest.ip);
+      }
+      use = { ip, v6, firstUs: nowUs, lastUs: nowUs, claimed };
+      this.addresses.set(ip, use);
+    }
+    use.lastUs = nowUs;
+    if (claimed) use.claimed = true;
+    const present = this.addresses.get(this.ip);
+    // IPv4 is what people look for; a claim beats a mere use, the newest claim beats an older one.
+    if (
+      present === undefined ||
+      (present.v6 && !v6) ||
+      (present.v6 === v6 && (claimed ? ip !== this.ip : !present.claimed && !present.v6))
+    )
+      this.ip = ip;
+    return use;
+  }
+
+  addEvidence(source: string, value: string, nowUs: number): void {
+    if (value === '') return;
+    const key = `${source}\u0000${value}`;
+    const known = this.evidence.get(key);
+    if (known !== undefined) {
+      known.lastUs = nowUs;
+      known.count++;
+      return;
+    }
+    if (this.evidence.size >= MAX_EVIDENCE) return;
+    this.evidence.set(key, { source, value, firstUs: nowUs, lastUs: nowUs, count: 1 });
+    this.undecided = true;
+  }
+}

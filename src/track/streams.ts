@@ -1,0 +1,491 @@
+import { LAYER } from '../decode/packets.ts';
+import type { PacketColumns } from '../decode/packets.ts';
+import type { Dissector, Payload } from '../decode/dissector.ts';
+import type { ObservationSink } from '../decode/observation.ts';
+import type { TrackConfig } from './config.ts';
+import { FLOW_FLAG } from './flow-table.ts';
+import type { Tracker } from './tracker.ts';
+
+/** Payloads after which a flow that nobody has recognised is left alone. */
+const MAX_TRIES = 4;
+const PROBE_BYTES = 2048;
+const DEFAULT_RETAIN = 4096;
+const EMPTY = new Uint8Array(0);
+
+interface Segment {
+  seq: number;
+  bytes: Uint8Array;
+}
+
+/** One direction of a dissected flow. */
+interface Direction {
+  /** Sequence number of the next byte to deliver; valid once `started`. */
+  nextSeq: number;
+  started: boolean;
+  /** Bytes of the stream to pass over unseen. */
+  skip: number;
+  kept: Uint8Array;
+  keptLen: number;
+  waiting: Segment[];
+  waitingBytes: number;
+}
+
+interface AppFlow {
+  dissector: Dissector | undefined;
+  state: unknown;
+  /** Which dissectors may still match, while none has. */
+  candidates: Dissector[];
+  tries: number;
+  directions: [Direction, Direction];
+}
+
+export interface StreamCounters {
+  /** Flows by what became of them. */
+  recognised: number;
+  unrecognised: number;
+  excludedLater: number;
+  gapBytes: number;
+  /** Bytes dropped because a message was longer than its dissector retains, or memory was used up. */
+  overlongBytes: number;
+  heldBytes: number;
+}
+
+/**
+ * Brings payloads to dissectors: decides by content which protocol a flow speaks, puts TCP segments in
+ * order, keeps what a dissector has not finished with, and tells it of holes. Bounded per direction and in
+ * total; when in doubt a hole is given up rather than memory.
+ */
+export class Streams {
+  readonly counters: StreamCounters = {
+    recognised: 0,
+    unrecognised: 0,
+    excludedLater: 0,
+    gapBytes: 0,
+    overlongBytes: 0,
+    heldBytes: 0,
+  };
+  readonly services: readonly string[];
+  readonly #tcp: readonly Dissector[];
+  readonly #udp: readonly Dissector[];
+  readonly #l2: readonly Dissector[];
+  readonly #l2State = new Map<Dissector, unknown>();
+  readonly #all: readonly Dissector[];
+  readonly #byPort = new Map<number, Dissector[]>();
+  readonly #config: TrackConfig;
+  readonly #tracker: Tracker;
+  readonly #out: ObservationSink;
+  /** Per flow slot: 0 = nothing known, -1 = left alone, else index + 1 into `#flows`. */
+  readonly #index: Int32Array;
+  readonly #flows: AppFlow[] = [];
+  readonly #free: number[] = [];
+  readonly #payload: Payload;
+
+  constructor(dissectors: readonly Dissector[], config: TrackConfig, tracker: Tracker, out: ObservationSink) {
+    this.#all = dissectors;
+    this.services = dissectors.map((d) => d.name);
+    this.#tcp = dissectors.filter((d) => d.transport.includes('tcp'));
+    this.#udp = dissectors.filter((d) => d.transport.includes('udp'));
+    this.#l2 = dissectors.filter((d) => d.transport.includes('l2'));
+    for (const d of dissectors)
+      for (const port of d.ports) {
+        const known = this.#byPort.get(port);
+        if (known) known.push(d);
+        else this.#byPort.set(port, [d]);
+      }
+    this.#config = config;
+    this.#tracker = tracker;
+    this.#out = out;
+    this.#index = new Int32Array(config.maxFlows);
+    this.#payload = {
+      bytes: EMPTY,
+      view: new DataView(EMPTY.buffer),
+      start: 0,
+      end: 0,
+      direction: 0,
+      tsUs: 0,
+      ipProto: 0,
+      origPort: 0,
+      respPort: 0,
+      cut: false,
+      first: false,
+      multicast: false,
+    };
+  }
+
+  /** A packet with payload that `tracker.track` has just put on flow `slot`. */
+  packet(p: PacketColumns, i: number, bytes: Uint8Array, view: DataView, slot: number, tsUs: number): void {
+    const index = this.#index[slot]!;
+    if (index < 0) return;
+    const layer = p.layer[i]!;
+    if (layer === LAYER.udp) this.#datagram(p, i, bytes, view, slot, index, tsUs);
+    else if (layer === LAYER.tcp) this.#segment(p, i, bytes, view, slot, index, tsUs);
+  }
+
+  /** A frame of a layer 2 protocol (LLDP, CDP). */
+  control(p: PacketColumns, i: number, bytes: Uint8Array, view: DataView, tsUs: number): void {
+    const payload = this.#payload;
+    payload.bytes = bytes;
+    payload.view = view;
+    payload.start = p.payOff[i]!;
+    payload.end = payload.start + p.payLen[i]!;
+    payload.direction = 0;
+    payload.tsUs = tsUs;
+    payload.ipProto = 0;
+    payload.origPort = p.etherType[i]!;
+    payload.respPort = p.etherType[i]!;
+    payload.cut = p.payWire[i]! > p.payLen[i]!;
+    payload.first = true;
+    payload.multicast = true;
+    for (let d = 0; d < this.#l2.length; d++) {
+      const dissector = this.#l2[d]!;
+      if (dissector.probe(payload) !== 'yes') continue;
+      let state = this.#l2State.get(dissector);
+      if (state === undefined) {
+        state = dissector.open();
+        this.#l2State.set(dissector, state);
+      }
+      dissector.read(state, payload, this.#out);
+      return;
+    }
+  }
+
+  /** The flow is over: what it held is released. */
+  close(slot: number): void {
+    const index = this.#index[slot]!;
+    this.#index[slot] = 0;
+    if (index > 0) this.#release(index - 1);
+  }
+
+  #datagram(
+    p: PacketColumns,
+    i: number,
+    bytes: Uint8Array,
+    view: DataView,
+    slot: number,
+    index: number,
+    tsUs: number,
+  ): void {
+    const payload = this.#payload;
+    payload.bytes = bytes;
+    payload.view = view;
+    payload.start = p.payOff[i]!;
+    payload.end = payload.start + p.payLen[i]!;
+    if (payload.end === payload.start) return;
+    this.#describe(slot, tsUs, p.payWire[i]! > p.payLen[i]!, 17);
+    const flow = index === 0 ? this.#open(slot, this.#udp) : this.#flows[index - 1]!;
+    if (flow === undefined) return;
+    const direction = flow.directions[this.#tracker.direction === 0 ? 0 : 1];
+    payload.first = !direction.started;
+    direction.started = true;
+    if (flow.dissector === undefined && !this.#probe(flow, slot)) {
+      if (++flow.tries >= MAX_TRIES || flow.candidates.length === 0) this.#giveUp(slot, flow);
+      return;
+    }
+    if (flow.dissector!.read(flow.state, payload, this.#out) < 0) this.#exclude(slot);
+  }
+
+  #segment(
+    p: PacketColumns,
+    i: number,
+    bytes: Uint8Array,
+    view: DataView,
+    slot: number,
+    index: number,
+    tsUs: number,
+  ): void {
+    const have = p.payLen[i]!;
+    const wire = p.payWire[i]!;
+    if (wire === 0 || (p.tcpFlags[i]! & 2) !== 0) {
+      if (index > 0) this.#acknowledged(slot, this.#flows[index - 1]!, p.tcpAck[i]!, tsUs);
+      return;
+    }
+    const flow = index === 0 ? this.#open(slot, this.#tcp) : this.#flows[index - 1]!;
+    if (flow === undefined) return;
+    const direction = this.#tracker.direction === 0 ? 0 : 1;
+    const d = flow.directions[direction];
+    const seq = p.tcpSeq[i]!;
+    if (!d.started) {
+      d.started = true;
+      d.nextSeq = seq;
+      this.#payload.first = (this.#tracker.flows.flags[slot]! & FLOW_FLAG.fromStart) !== 0;
+    } else this.#payload.first = false;
+    let from = p.payOff[i]!;
+    const to = from + have;
+    let delta = (seq - d.nextSeq) | 0;
+    if (delta > 0) {
+      // Keep-alives and broken numbers aside, a hole: wait for what is missing as long as memory allows.
+      if (delta > 1 << 24 || !this.#hold(d, seq, bytes, from, to)) {
+        this.#drain(slot, flow, direction, tsUs, true);
+        if (this.#index[slot]! <= 0) return;
+        delta = (seq - d.nextSeq) | 0;
+        if (delta > 0) this.#gap(slot, flow, direction, delta > 1 << 24 ? 0 : delta);
+        d.nextSeq = seq;
+        delta = 0;
+      } else return;
+    }
+    if (delta < 0) {
+      if (delta + wire <= 0) return;
+      from -= delta;
+      if (from > to) from = to;
+    }
+    d.nextSeq = (seq + wire) >>> 0;
+    this.#deliver(slot, flow, direction, bytes, view, from, to, tsUs, wire - have);
+    if (d.waiting.length > 0 && this.#index[slot]! > 0) this.#drain(slot, flow, direction, tsUs, false);
+  }
+
+  /** The peer has acknowledged beyond a hole: those bytes were received, only the mirror missed them. */
+  #acknowledged(slot: number, flow: AppFlow, ack: number, tsUs: number): void {
+    const direction = this.#tracker.direction === 0 ? 1 : 0;
+    const d = flow.directions[direction];
+    if (d.waiting.length === 0) return;
+    const first = d.waiting[0]!;
+    if (((ack - first.seq) | 0) > 0) this.#drain(slot, flow, direction, tsUs, true);
+  }
+
+  #hold(d: Direction, seq: number, bytes: Uint8Array, from: number, to: number): boolean {
+    const n = to - from;
+    if (n === 0) return true;
+    if (d.waitingBytes + n > this.#config.maxOutOfOrderBytes || d.waiting.length >= 64) return false;
+    if (this.counters.heldBytes + n > this.#config.maxStreamBytes) return false;
+    let at = d.waiting.length;
+    while (at > 0 && ((d.waiting[at - 1]!.seq - seq) | 0) > 0) at--;
+    if (at > 0 && d.waiting[at - 1]!.seq === seq && d.waiting[at - 1]!.bytes.length >= n) return true;
+    d.waiting.splice(at, 0, { seq, bytes: bytes.slice(from, to) });
+    d.waitingBytes += n;
+    this.counters.heldBytes += n;
+    return true;
+  }
+
+  /** Delivers held segments that are in order now; with `giveUp` holes between them are declared lost. */
+  #drain(slot: number, flow: AppFlow, direction: number, tsUs: number, giveUp: boolean): void {
+    const d = flow.directions[direction === 0 ? 0 : 1];
+    while (d.waiting.length > 0) {
+      const segment = d.waiting[0]!;
+      const delta = (segment.seq - d.nextSeq) | 0;
+      if (delta > 0 && !giveUp) return;
+      d.waiting.shift();
+      d.waitingBytes -= segment.bytes.length;
+      this.counters.heldBytes -= segment.bytes.length;
+      if (delta > 0) {
+        this.#gap(slot, flow, direction, delta);
+        d.nextSeq = segment.seq;
+      }
+      const skip = delta < 0 ? -delta : 0;
+      if (skip >= segment.bytes.length) continue;
+      d.nextSeq = (segment.seq + segment.bytes.length) >>> 0;
+      const view = new DataView(segment.bytes.buffer);
+      this.#deliver(slot, flow, direction, segment.bytes, view, skip, segment.bytes.length, tsUs, 0);
+      if (this.#index[slot]! <= 0) return;
+    }
+  }
+
+  #gap(slot: number, flow: AppFlow, direction: number, lost: number): void {
+    this.counters.gapBytes += lost;
+    this.#tracker.missed(slot, direction === 0, lost);
+    const d = flow.directions[direction === 0 ? 0 : 1];
+    if (d.skip >= lost && lost > 0) {
+      d.skip -= lost;
+      return;
+    }
+    d.skip = 0;
+    this.#drop(d);
+    if (flow.dissector !== undefined) flow.dissector.gap?.(flow.state, direction);
+  }
+
+  #deliver(
+    slot: number,
+    flow: AppFlow,
+    direction: number,
+    bytes: Uint8Array,
+    view: DataView,
+    from: number,
+    to: number,
+    tsUs: number,
+    missing: number,
+  ): void {
+    const d = flow.directions[direction === 0 ? 0 : 1];
+    if (d.skip > 0) {
+      const n = to - from;
+      if (d.skip >= n + missing) {
+        d.skip -= n + missing;
+        return;
+      }
+      from += Math.min(d.skip, n);
+      d.skip = 0;
+    }
+    const payload = this.#payload;
+    if (from < to) {
+      if (d.keptLen > 0) {
+        if (!this.#keep(d, bytes, from, to)) {
+          this.counters.overlongBytes += d.keptLen + to - from;
+          this.#drop(d);
+          if (flow.dissector !== undefined) flow.dissector.gap?.(flow.state, direction);
+          return;
+        }
+        payload.bytes = d.kept;
+        payload.view = new DataView(d.kept.buffer);
+        payload.start = 0;
+        payload.end = d.keptLen;
+      } else {
+        payload.bytes = bytes;
+        payload.view = view;
+        payload.start = from;
+        payload.end = to;
+      }
+      this.#describe(slot, tsUs, missing > 0, 6);
+      payload.direction = direction;
+      if (flow.dissector === undefined) {
+        if (!this.#probe(flow, slot)) {
+          if (++flow.tries >= MAX_TRIES || flow.candidates.length === 0) this.#giveUp(slot, flow);
+          else if (d.keptLen === 0 && !this.#keep(d, bytes, from, to)) this.#giveUp(slot, flow);
+          else if (d.keptLen > PROBE_BYTES) this.#giveUp(slot, flow);
+          return;
+        }
+      }
+      const dissector = flow.dissector!;
+      const length = payload.end - payload.start;
+      const done = dissector.read(flow.state, payload, this.#out);
+      if (done < 0) {
+        this.#exclude(slot);
+        return;
+      }
+      if (done >= length) {
+        this.#drop(d);
+        d.skip = done - length;
+      } else {
+        const retain = dissector.retain ?? DEFAULT_RETAIN;
+        if (length - done > retain) {
+          this.counters.overlongBytes += length - done;
+          this.#drop(d);
+          dissector.gap?.(flow.state, direction);
+        } else if (d.keptLen > 0) {
+          d.kept.copyWithin(0, done, d.keptLen);
+          d.keptLen -= done;
+        } else if (!this.#keep(d, bytes, from + done, to)) dissector.gap?.(flow.state, direction);
+      }
+    }
+    if (missing > 0) this.#gap(slot, flow, direction, missing);
+  }
+
+  /** Appends to the kept bytes; false when that would be more than any dissector retains. */
+  #keep(d: Direction, bytes: Uint8Array, from: number, to: number): boolean {
+    const need = d.keptLen + to - from;
+    if (need > 65_536 + 65_535) return false;
+    if (d.kept.length < need) {
+      let size = Math.max(512, d.kept.length);
+      while (size < need) size *= 2;
+      if (this.counters.heldBytes + size - d.kept.length > this.#config.maxStreamBytes) return false;
+      this.counters.heldBytes += size - d.kept.length;
+      const grown = new Uint8Array(size);
+      grown.set(d.kept.subarray(0, d.keptLen));
+      d.kept = grown;
+    }
+    for (let i = from, o = d.keptLen; i < to; i++, o++) d.kept[o] = bytes[i]!;
+    d.keptLen = need;
+    return true;
+  }
+
+  #drop(d: Direction): void {
+    d.keptLen = 0;
+    if (d.kept.length > 8192) {
+      this.counters.heldBytes -= d.kept.length;
+      d.kept = EMPTY;
+    }
+  }
+
+  #describe(slot: number, tsUs: number, cut: boolean, ipProto: number): void {
+    const payload = this.#payload;
+    const flows = this.#tracker.flows;
+    const ports = flows.ports[slot]!;
+    const origIsHigh = flows.origIsHigh[slot] === 1;
+    payload.direction = this.#tracker.direction;
+    payload.tsUs = tsUs;
+    payload.ipProto = ipProto;
+    payload.origPort = origIsHigh ? ports & 0xffff : ports >>> 16;
+    payload.respPort = origIsHigh ? ports >>> 16 : ports & 0xffff;
+    payload.cut = cut;
+    payload.multicast = (flows.flags[slot]! & FLOW_FLAG.multicast) !== 0;
+  }
+
+  #open(slot: number, all: readonly Dissector[]): AppFlow {
+    let at = this.#free.pop();
+    if (at === undefined) {
+      at = this.#flows.length;
+      this.#flows.push({
+        dissector: undefined,
+        state: undefined,
+        candidates: [],
+        tries: 0,
+        directions: [newDirection(), newDirection()],
+      });
+    }
+    this.#index[slot] = at + 1;
+    const flow = this.#flows[at]!;
+    const ports = this.#tracker.flows.ports[slot]!;
+    const hinted = this.#byPort.get(ports & 0xffff);
+    const hintedToo = this.#byPort.get(ports >>> 16);
+    // Customary users of the port are asked first: only the order, content decides.
+    for (const group of [hinted, hintedToo, all])
+      if (group !== undefined)
+        for (const d of group) if (all.includes(d) && !flow.candidates.includes(d)) flow.candidates.push(d);
+    return flow;
+  }
+
+  #probe(flow: AppFlow, slot: number): boolean {
+    const candidates = flow.candidates;
+    let kept = 0;
+    for (let c = 0; c < candidates.length; c++) {
+      const dissector = candidates[c]!;
+      const verdict = dissector.probe(this.#payload);
+      if (verdict === 'yes') {
+        flow.dissector = dissector;
+        flow.state = dissector.open();
+        flow.candidates.length = 0;
+        this.#tracker.flows.service[slot] = this.#all.indexOf(dissector) + 1;
+        this.counters.recognised++;
+        return true;
+      }
+      if (verdict === 'more') candidates[kept++] = dissector;
+    }
+    // A direction that nobody knows does not speak for the other one: all are asked again there, once.
+    if (kept > 0 || flow.tries > 0) candidates.length = kept;
+    return false;
+  }
+
+  #giveUp(slot: number, _flow: AppFlow): void {
+    this.counters.unrecognised++;
+    const index = this.#index[slot]!;
+    this.#index[slot] = -1;
+    this.#release(index - 1);
+  }
+
+  #exclude(slot: number): void {
+    this.counters.excludedLater++;
+    const index = this.#index[slot]!;
+    this.#index[slot] = -1;
+    this.#release(index - 1);
+  }
+
+  #release(at: number): void {
+    const flow = this.#flows[at]!;
+    flow.dissector = undefined;
+    flow.state = undefined;
+    flow.candidates.length = 0;
+    flow.tries = 0;
+    for (const d of flow.directions) {
+      this.counters.heldBytes -= d.waitingBytes + d.kept.length;
+      d.kept = EMPTY;
+      d.keptLen = 0;
+      d.skip = 0;
+      d.started = false;
+      d.nextSeq = 0;
+      d.waiting.length = 0;
+      d.waitingBytes = 0;
+    }
+    this.#free.push(at);
+  }
+}
+
+function newDirection(): Direction {
+  return { nextSeq: 0, started: false, skip: 0, kept: EMPTY, keptLen: 0, waiting: [], waitingBytes: 0 };
+}
