@@ -7,7 +7,8 @@ export const apiConfigSchema = Type.Object(
     host: Type.String({
       default: '127.0.0.1',
       minLength: 1,
-      description: 'Address to listen on. Keep the default unless a reverse proxy with TLS and sign-in stands in front.',
+      description:
+        'Address to listen on. Keep the default unless a reverse proxy with TLS and sign-in stands in front.',
     }),
     port: Type.Integer({ default: 8642, minimum: 0, maximum: 65535, description: 'TCP port; 0 takes any free one.' }),
     allowed_hosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
@@ -20,7 +21,8 @@ export const apiConfigSchema = Type.Object(
     time_zone: Type.String({
       default: 'UTC',
       maxLength: 64,
-      description: 'IANA name of the time zone of the site, e.g. `Europe/Vienna`: times in the console are shown in it.',
+      description:
+        'IANA name of the time zone of the site, e.g. `Europe/Vienna`: times in the console are shown in it.',
     }),
     requests_per_minute: Type.Integer({
       default: 1200,
@@ -42,7 +44,8 @@ export const apiConfigSchema = Type.Object(
     event_buffer_bytes: Type.Integer({
       default: 524_288,
       minimum: 1024,
-      description: 'A client with more than this many unsent bytes is too slow and is dropped; it comes back by itself.',
+      description:
+        'A client with more than this many unsent bytes is too slow and is dropped; it comes back by itself.',
     }),
     heartbeat_seconds: Type.Number({
       default: 15,

@@ -1,0 +1,34 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import fastifyStatic from '@fastify/static';
+import type { FastifyInstance } from 'fastify';
+import { ProblemError } from './problems.ts';
+
+/** Paths that the console itself routes; each answers with the same shell. */
+const SHELL_PATHS = ['/', '/alerts', '/alerts/:uid', '/devices', '/devices/:key'];
+
+/** Serves the console's build. Without one the shell's paths say how to make it. */
+export async function registerConsole(app: FastifyInstance, consoleDir: string): Promise<void> {
+  const built = existsSync(join(consoleDir, 'index.html'));
+  if (built) {
+    // Vite puts a hash of the content into every file name below assets/.
+    await app.register(fastifyStatic, {
+      root: join(consoleDir, 'assets'),
+      prefix: '/assets/',
+      immutable: true,
+      maxAge: '365d',
+      index: false,
+      schemaHide: true,
+    });
+  }
+  for (const path of SHELL_PATHS) {
+    app.get(path, { schema: { hide: true } }, async (_request, reply) => {
+      if (!built) {
+        throw new ProblemError(503, 'no-console', 'The console has not been built.', {
+          remedy: 'Run `npm run build:console` and start again. The API below /api/v1 works without it.',
+        });
+      }
+      return reply.header('cache-control', 'no-cache').sendFile('index.html', consoleDir);
+    });
+  }
+}

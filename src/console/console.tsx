@@ -1,0 +1,92 @@
+import { useEffect, useState } from 'preact/hooks';
+import { useKeys } from './keys.ts';
+import { connection, overview } from './live.ts';
+import { AlertPage } from './pages/alert.tsx';
+import { AlertsPage } from './pages/alerts.tsx';
+import { DevicePage } from './pages/device.tsx';
+import { DevicesPage } from './pages/devices.tsx';
+import { Help } from './parts/help.tsx';
+import { Link } from './parts/link.tsx';
+import { Missing } from './parts/states.tsx';
+import { Banners, Strip } from './parts/strip.tsx';
+import { go, route } from './router.ts';
+import { nextTheme, theme } from './theme.ts';
+
+const CONNECTION_TEXT = { connecting: 'Connecting', open: 'Live', lost: 'Disconnected' };
+const THEME_TEXT = { auto: 'Auto', light: 'Light', dark: 'Dark' };
+
+function CurrentPage() {
+  const { page, id } = route.value;
+  switch (page) {
+    case 'alerts':
+      return <AlertsPage />;
+    case 'alert':
+      return <AlertPage key={id} uid={id} />;
+    case 'devices':
+      return <DevicesPage />;
+    case 'device':
+      return <DevicePage key={id} deviceKey={id} />;
+    case 'unknown':
+      return <Missing what="page" back="/" backText="To the alerts" />;
+  }
+}
+
+export function Console() {
+  const [helpOpen, setHelpOpen] = useState(false);
+  const { page } = route.value;
+  useKeys({
+    '?': () => setHelpOpen(true),
+    a: () => go('/'),
+    d: () => go('/devices'),
+  });
+  const urgent = (overview.value?.alerts_by_severity['5'] ?? 0) + (overview.value?.alerts_by_severity['4'] ?? 0);
+  useEffect(() => {
+    const name = page === 'devices' || page === 'device' ? 'Devices' : 'Alerts';
+    document.title = urgent > 0 ? `(${urgent}) ${name} · Wardwatch` : `${name} · Wardwatch`;
+  }, [page, urgent]);
+
+  return (
+    <>
+      <a class="skip" href="#main">
+        To the content
+      </a>
+      <header class="top">
+        <Link to="/" class="brand" label="Wardwatch, to the alerts">
+          <svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true">
+            <path d="M16 2 4 6.500v8.600C4 22.400 9 28 16 30c7-2 12-7.600 12-14.900V6.500z" class="brand-shield" />
+            <path d="M6.500 17H12l2.500-7 4 12 2.500-5h4.500" class="brand-line" />
+          </svg>
+          <span>Wardwatch</span>
+        </Link>
+        <nav aria-label="Main">
+          <Link to="/" current={page === 'alerts' || page === 'alert'}>
+            Alerts
+          </Link>
+          <Link to="/devices" current={page === 'devices' || page === 'device'}>
+            Devices
+          </Link>
+        </nav>
+        <div class="top-right">
+          <span class={`connection connection-${connection.value}`} role="status">
+            {CONNECTION_TEXT[connection.value]}
+          </span>
+          <button type="button" class="quiet" onClick={nextTheme} aria-label={`Colours: ${THEME_TEXT[theme.value]}`}>
+            <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+              <path d="M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1zm0 1.500v11a5.500 5.500 0 0 1 0-11z" fill="currentColor" />
+            </svg>
+            <span class="wide">{THEME_TEXT[theme.value]}</span>
+          </button>
+          <button type="button" class="quiet" onClick={() => setHelpOpen(true)} aria-label="Keys and help">
+            <kbd>?</kbd>
+          </button>
+        </div>
+      </header>
+      <Strip />
+      <Banners />
+      <main id="main" tabIndex={-1}>
+        <CurrentPage />
+      </main>
+      {helpOpen && <Help close={() => setHelpOpen(false)} />}
+    </>
+  );
+}

@@ -1,0 +1,96 @@
+import { signal } from '@preact/signals';
+import type { AlertEvent, DeviceEvent, Overview, StatusEvent } from '../api/schemas.ts';
+
+/** `lost` after the stream broke; the browser tries again by itself. */
+export const connection = signal<'connecting' | 'open' | 'lost'>('connecting');
+/** When the last word of the server came, epoch milliseconds of this machine. */
+export const lastHeard = signal(0);
+export const status = signal<StatusEvent | undefined>(undefined);
+export const overview = signal<Overview | undefined>(undefined);
+/** Grows when something was missed and everything shown should be loaded again. */
+export const missedSomething = signal(0);
+
+type Listener<T> = (event: T) => void;
+const alertListeners = new Set<Listener<AlertEvent>>();
+const deviceListeners = new Set<Listener<DeviceEvent>>();
+
+function listen<T>(listeners: Set<Listener<T>>, listener: Listener<T>): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+export const onAlert = (listener: Listener<AlertEvent>): (() => void) => listen(alertListeners, listener);
+export const onDevice = (listener: Listener<DeviceEvent>): (() => void) => listen(deviceListeners, listener);
+
+export async function loadOverview(): Promise<void> {
+  try {
+    const response = await fetch('/api/v1/overview');
+    if (!response.ok) return;
+    const answer = (await response.json()) as Overview;
+    overview.value = answer;
+    status.value ??= answer.status;
+  } catch {
+    // The event stream shows that the server is away; this is asked again when it is back.
+  }
+}
+
+const REOPEN_MS = 5000;
+/** Counts change with every alert, and are asked for at most this often. */
+const OVERVIEW_MS = 2000;
+
+/** Opens the event stream and keeps it open. Called once by main. */
+export function startLive(): void {
+  let everOpen = false;
+  let overviewDue = false;
+
+  function overviewSoon(): void {
+    if (overviewDue) return;
+    overviewDue = true;
+    setTimeout(() => {
+      overviewDue = false;
+      void loadOverview();
+    }, OVERVIEW_MS);
+  }
+
+  function open(): void {
+    const stream = new EventSource('/api/v1/events');
+    const on = <T>(name: string, take: (body: T) => void): void => {
+      stream.addEventListener(name, (event: MessageEvent<string>) => {
+        lastHeard.value = Date.now();
+        take(JSON.parse(event.data) as T);
+      });
+    };
+    stream.addEventListener('open', () => {
+      connection.value = 'open';
+      lastHeard.value = Date.now();
+      void loadOverview();
+    });
+    stream.addEventListener('error', () => {
+      if (everOpen) connection.value = 'lost';
+      everOpen = true;
+      // A refusal (429, 503) closes for good, unlike a broken connection.
+      if (stream.readyState === EventSource.CLOSED) {
+        connection.value = 'lost';
+        setTimeout(() => {
+          open();
+          missedSomething.value++;
+        }, REOPEN_MS);
+      }
+    });
+    on<StatusEvent>('status', (body) => {
+      everOpen = true;
+      status.value = body;
+    });
+    on<AlertEvent>('alert', (body) => {
+      overviewSoon();
+      for (const listener of alertListeners) listener(body);
+    });
+    on<DeviceEvent>('device', (body) => {
+      if (body.change === 'created') overviewSoon();
+      for (const listener of deviceListeners) listener(body);
+    });
+    on('reset', () => {
+      missedSomething.value++;
+    });
+  }
+  open();
+}

@@ -1,0 +1,334 @@
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { Alert, FlowList } from '../../api/schemas.ts';
+import { apiPath } from '../api.ts';
+import { readFinding } from '../finding.ts';
+import type { Comparison, Endpoint, Evidence, FindingView } from '../finding.ts';
+import { deviceLabel, formatCount, formatDuration, formatPValue, formatWords } from '../format.ts';
+import { useKeys } from '../keys.ts';
+import { onAlert } from '../live.ts';
+import { Flows } from '../parts/flows.tsx';
+import { Link } from '../parts/link.tsx';
+import { Severity } from '../parts/severity.tsx';
+import { Failure, Loading, Missing } from '../parts/states.tsx';
+import { changePlace, place } from '../queue.ts';
+import { useResource } from '../resource.ts';
+import { alertPath, devicePath, go } from '../router.ts';
+import { time } from '../site.ts';
+
+const FLOW_ROWS = 50;
+
+function Why({ rows }: { rows: Comparison[] }) {
+  if (rows.length === 0) {
+    return <p class="muted">This detector goes by a rule, not by a learned range: the evidence below is the reason.</p>;
+  }
+  return (
+    <div class="scroll" role="region" aria-label="Expected and seen" tabIndex={0}>
+      <table class="grid why">
+        <thead>
+          <tr>
+            <th scope="col">What was looked at</th>
+            <th scope="col">Usual</th>
+            <th scope="col">Seen</th>
+            <th scope="col" class="number">
+              Windows
+            </th>
+            <th scope="col" class="number">
+              p-value
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, i) => (
+            <tr key={i}>
+              <th scope="row">{row.parameter || 'not named'}</th>
+              <td>{row.usual || <span class="muted">not recorded</span>}</td>
+              <td>
+                <strong class="seen">{row.seen || 'not recorded'}</strong>
+                {row.pattern && row.pattern !== row.seen && <div class="muted">{row.pattern}</div>}
+              </td>
+              <td class="number">{row.samples === undefined ? '–' : formatCount(row.samples)}</td>
+              <td class="number">{row.pValue === undefined ? '–' : formatPValue(row.pValue)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function End({ end }: { end: Endpoint | undefined }) {
+  if (!end) return <span class="muted">not recorded</span>;
+  return (
+    <>
+      {end.name && <div>{end.name}</div>}
+      <div class="mono">
+        {end.ip || end.mac || 'no address'}
+        {end.port !== undefined && <span class="muted">:{end.port}</span>}
+      </div>
+      {end.ip && end.mac && <div class="mono muted">{end.mac}</div>}
+    </>
+  );
+}
+
+function EvidenceTable({ rows }: { rows: Evidence[] }) {
+  return (
+    <div class="scroll" role="region" aria-label="Evidence" tabIndex={0}>
+      <table class="grid">
+        <thead>
+          <tr>
+            <th scope="col">From</th>
+            <th scope="col">To</th>
+            <th scope="col">Protocol</th>
+            <th scope="col">Same flow elsewhere</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, i) => (
+            <tr key={i}>
+              <td>
+                <End end={row.src} />
+              </td>
+              <td>
+                <End end={row.dst} />
+              </td>
+              <td>{row.protocol || '–'}</td>
+              <td class="mono small">{row.communityId || row.flowUid || '–'}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Patient({ view }: { view: FindingView }) {
+  if (!view.patientImpact && view.doThis.length === 0 && view.doNot.length === 0) return null;
+  return (
+    <section class="card patient" aria-labelledby="patient-title">
+      <h2 id="patient-title">For the patient</h2>
+      {view.patientImpact && <p>{view.patientImpact}</p>}
+      {view.doNot.length > 0 && (
+        <>
+          <h3 class="do-not">
+            <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+              <path d="M3 3l10 10M13 3L3 13" stroke="currentColor" stroke-width="2.500" stroke-linecap="round" />
+            </svg>
+            Do not
+          </h3>
+          <ul>
+            {view.doNot.map((line) => (
+              <li key={line}>{line}</li>
+            ))}
+          </ul>
+        </>
+      )}
+      {view.doThis.length > 0 && (
+        <>
+          <h3 class="do">
+            <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+              <path
+                d="M2 8.500l4 4 8-9"
+                fill="none"
+                stroke="currentColor"
+                stroke-width="2.500"
+                stroke-linecap="round"
+              />
+            </svg>
+            Do
+          </h3>
+          <ol>
+            {view.doThis.map((line) => (
+              <li key={line}>{line}</li>
+            ))}
+          </ol>
+        </>
+      )}
+    </section>
+  );
+}
+
+function frameText(first: number | undefined, last: number | undefined): string {
+  if (first === undefined) return '';
+  return last === undefined || last === first
+    ? `frame ${formatCount(first)}`
+    : `frames ${formatCount(first)} to ${formatCount(last)}`;
+}
+
+function Facts({ alert, view }: { alert: Alert; view: FindingView }) {
+  return (
+    <section class="card" aria-labelledby="facts-title">
+      <h2 id="facts-title">Facts</h2>
+      <dl class="facts">
+        <dt>Device</dt>
+        <dd>
+          <Link to={devicePath(alert.device)}>
+            {deviceLabel({ name: alert.device_name, ip: alert.device_ip, mac: alert.device_mac, key: alert.device })}
+          </Link>
+          <div class="muted">{formatWords(alert.device_type)}</div>
+          <div class="mono">{alert.device_ip}</div>
+          <div class="mono">{alert.device_mac}</div>
+        </dd>
+        {alert.parties.length > 0 && (
+          <>
+            <dt>Also involved</dt>
+            <dd>
+              {alert.parties.map((key) => (
+                <div key={key} class="mono">
+                  <Link to={devicePath(key)}>{key}</Link>
+                </div>
+              ))}
+            </dd>
+          </>
+        )}
+        <dt>ATT&CK</dt>
+        <dd>
+          {view.techniques.length > 0
+            ? view.techniques.map((one) => (
+                <div key={one.uid}>
+                  <span class="mono">{one.uid}</span> {one.name}
+                  {one.tactic && <span class="muted"> · {one.tactic}</span>}
+                </div>
+              ))
+            : alert.attacks.join(', ') || <span class="muted">no technique</span>}
+        </dd>
+        <dt>Detector</dt>
+        <dd>{alert.detectors.join(', ') || alert.detector}</dd>
+        <dt>Confidence</dt>
+        <dd>
+          {formatCount(alert.confidence_score)} <span class="muted">of 100</span>
+        </dd>
+        <dt>Risk</dt>
+        <dd>
+          {formatCount(alert.risk_score)} <span class="muted">of 100</span>
+        </dd>
+        <dt>Findings</dt>
+        <dd>{formatCount(alert.findings)}</dd>
+        {view.frames.length > 0 && (
+          <>
+            <dt>Frames</dt>
+            <dd>
+              {view.frames.map((range, i) => (
+                <div key={i}>
+                  <span class="mono">{range.origin || 'unknown origin'}</span> {frameText(range.first, range.last)}
+                </div>
+              ))}
+            </dd>
+          </>
+        )}
+        <dt>Id</dt>
+        <dd class="mono small">{alert.uid}</dd>
+      </dl>
+      <p>
+        <a href={apiPath(`/alerts/${encodeURIComponent(alert.uid)}`)}>The whole finding as OCSF</a>
+      </p>
+    </section>
+  );
+}
+
+export function AlertPage({ uid }: { uid: string }) {
+  const path = `/alerts/${encodeURIComponent(uid)}`;
+  const alert = useResource<Alert>(apiPath(path));
+  const flows = useResource<FlowList>(apiPath(`${path}/flows`, { limit: FLOW_ROWS }));
+  const [changed, setChanged] = useState(false);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const view = useMemo(() => readFinding(alert.data?.ocsf ?? null), [alert.data]);
+  const loaded = alert.data !== undefined;
+
+  useEffect(() => {
+    changePlace(place.value.path, { focus: uid });
+    return onAlert((event) => {
+      if (event.alert.uid === uid) setChanged(true);
+    });
+  }, [uid]);
+  // Readers of the screen hear where they are, as after loading a page.
+  useEffect(() => heading.current?.focus({ preventScroll: true }), [loaded]);
+
+  function step(by: number): void {
+    const { uids } = place.value;
+    const next = uids[uids.indexOf(uid) + by];
+    if (uids.includes(uid) && next !== undefined) go(alertPath(next), true);
+  }
+  const back = (): void => go(place.value.path);
+  useKeys({ j: () => step(1), k: () => step(-1), Escape: back });
+
+  if (alert.error?.status === 404) return <Missing what="alert" back="/" backText="To the alerts" />;
+  if (!alert.data) return alert.error ? <Failure error={alert.error} retry={alert.reload} /> : <Loading lines={10} />;
+  const { uids } = place.value;
+  const at = uids.indexOf(uid);
+  const seconds = (alert.data.end_time - alert.data.start_time) / 1000;
+  return (
+    <article>
+      <div class="crumbs">
+        <Link to={place.value.path}>‹ Alerts</Link>
+        {at >= 0 && (
+          <span class="crumbs-steps">
+            <button type="button" class="quiet" disabled={at === 0} onClick={() => step(-1)}>
+              Before <kbd>k</kbd>
+            </button>
+            <button type="button" class="quiet" disabled={at === uids.length - 1} onClick={() => step(1)}>
+              Next <kbd>j</kbd>
+            </button>
+          </span>
+        )}
+      </div>
+      <div aria-live="polite">
+        {changed && (
+          <div class="notice">
+            This alert has grown.{' '}
+            <button
+              type="button"
+              onClick={() => {
+                setChanged(false);
+                alert.reload();
+                flows.reload();
+              }}
+            >
+              Show it
+            </button>
+          </div>
+        )}
+      </div>
+      <header class="alert-head">
+        <Severity id={alert.data.severity_id} />
+        <h1 ref={heading} tabIndex={-1}>
+          {alert.data.title}
+        </h1>
+        <p class="sentence">{view.sentence || alert.data.message}</p>
+        <p class="muted">
+          <time dateTime={new Date(alert.data.time).toISOString()}>{time.value.full(alert.data.time)}</time>{' '}
+          {time.value.zone} · from {time.value.clock(alert.data.start_time)} to {time.value.clock(alert.data.end_time)}{' '}
+          ({formatDuration(seconds)})
+        </p>
+      </header>
+      <div class="columns">
+        <div>
+          <section class="card" aria-labelledby="why-title">
+            <h2 id="why-title">Why this fired</h2>
+            <Why rows={view.comparisons} />
+          </section>
+          {view.evidence.length > 0 && (
+            <section class="card" aria-labelledby="evidence-title">
+              <h2 id="evidence-title">Evidence</h2>
+              <EvidenceTable rows={view.evidence} />
+            </section>
+          )}
+          <section class="card" aria-labelledby="flows-title">
+            <h2 id="flows-title">What the device did around then</h2>
+            {flows.error && <Failure error={flows.error} retry={flows.reload} />}
+            {!flows.data && !flows.error && <Loading lines={4} />}
+            {flows.data &&
+              (flows.data.rows.length > 0 ? (
+                <Flows rows={flows.data.rows} />
+              ) : (
+                <p class="muted">No flows of this device are kept from five minutes before to five minutes after.</p>
+              ))}
+          </section>
+        </div>
+        <aside>
+          <Patient view={view} />
+          <Facts alert={alert.data} view={view} />
+        </aside>
+      </div>
+    </article>
+  );
+}

@@ -1,0 +1,255 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { AlertPage as AlertPageBody, Device, FlowList, WindowList } from '../../api/schemas.ts';
+import { apiPath } from '../api.ts';
+import { deviceLabel, formatBytes, formatCount, formatShare, formatValue, formatWords } from '../format.ts';
+import { moveRow, useKeys } from '../keys.ts';
+import { Flows } from '../parts/flows.tsx';
+import { Link } from '../parts/link.tsx';
+import { Severity } from '../parts/severity.tsx';
+import { Failure, Loading, Missing } from '../parts/states.tsx';
+import type { Resource } from '../resource.ts';
+import { useResource } from '../resource.ts';
+import { alertPath, go } from '../router.ts';
+import { time } from '../site.ts';
+
+type ChartComponent = typeof import('../parts/chart.tsx').Chart;
+
+/** Measures that say most about a device at a glance, where it has them. */
+const FIRST_CHOICES = /^(bytes|orig_bytes|bytes_out|tx_bytes|packets|flows)/;
+
+function Fields({ fields }: { fields: Device['fields'] }) {
+  const entries = Object.entries(fields);
+  if (entries.length === 0) return <p class="muted">Nothing has told yet what this device is.</p>;
+  return (
+    <div class="scroll" role="region" aria-label="What it is" tabIndex={0}>
+      <table class="grid">
+        <thead>
+          <tr>
+            <th scope="col">Field</th>
+            <th scope="col">Value</th>
+            <th scope="col">Confidence</th>
+            <th scope="col">Runner-up</th>
+            <th scope="col">Evidence</th>
+          </tr>
+        </thead>
+        <tbody>
+          {entries.map(([name, field]) => (
+            <tr key={name}>
+              <th scope="row">{formatWords(name)}</th>
+              <td>
+                <strong>{name === 'type' ? formatWords(field.value) : field.value}</strong>
+              </td>
+              <td class="nowrap">
+                <meter min={0} max={1} value={field.confidence} aria-label={`Confidence of ${name}`} />{' '}
+                {formatShare(field.confidence)}
+              </td>
+              <td>
+                {field.runner_up ? (
+                  <>
+                    {field.runner_up.value} <span class="muted">{formatShare(field.runner_up.confidence)}</span>
+                  </>
+                ) : (
+                  <span class="muted">none</span>
+                )}
+              </td>
+              <td>
+                {field.evidence.length > 0 ? (
+                  <details>
+                    <summary>
+                      {field.evidence.length} {field.evidence.length === 1 ? 'piece' : 'pieces'}
+                    </summary>
+                    <ul class="evidence">
+                      {field.evidence.map((piece, i) => (
+                        <li key={i}>
+                          <span class="mono">{piece.source}</span> {piece.value}{' '}
+                          <span class="muted">
+                            weight {formatValue(piece.weight)}, {time.value.full(piece.time)}
+                          </span>
+                        </li>
+                      ))}
+                    </ul>
+                  </details>
+                ) : (
+                  <span class="muted">none</span>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Activity({ windows, alertTimes }: { windows: WindowList; alertTimes: number[] }) {
+  const names = useMemo(() => {
+    const all = new Set<string>();
+    for (const row of windows.rows) for (const name of Object.keys(row.features)) all.add(name);
+    return [...all].sort();
+  }, [windows]);
+  const [chosen, setChosen] = useState<string>();
+  const [chart, setChart] = useState<{ Chart: ChartComponent }>();
+  // The code for charts is needed here only, so it comes when it is.
+  useEffect(() => {
+    void import('../parts/chart.tsx').then(({ Chart }) => setChart({ Chart }));
+  }, []);
+  const feature = chosen ?? names.find((name) => FIRST_CHOICES.test(name)) ?? names[0];
+  const series = useMemo(() => {
+    const x: number[] = [];
+    const y: (number | null)[] = [];
+    const step = windows.window_s;
+    for (const row of windows.rows) {
+      const at = row.window_start / 1000;
+      const before = x.at(-1);
+      // A window without traffic is absent; the line must not run over it.
+      if (before !== undefined && at - before > step * 1.5) {
+        x.push(before + step);
+        y.push(null);
+      }
+      x.push(at);
+      y.push((feature === undefined ? undefined : row.features[feature]) ?? null);
+    }
+    return { x, y };
+  }, [windows, feature]);
+  const marks = useMemo(() => alertTimes.map((ms) => ms / 1000), [alertTimes]);
+  if (feature === undefined) return <p class="muted">No windows of this device are kept.</p>;
+  return (
+    <>
+      <label class="inline">
+        Measure{' '}
+        <select value={feature} onChange={(event) => setChosen(event.currentTarget.value)}>
+          {names.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>{' '}
+        <span class="muted">
+          per {windows.window_s} s{marks.length > 0 && ', alerts as dashed lines'}
+        </span>
+      </label>
+      {chart ? <chart.Chart label={feature} x={series.x} y={series.y} marks={marks} /> : <Loading lines={4} />}
+    </>
+  );
+}
+
+function Answered<T>({
+  of,
+  lines,
+  children,
+}: {
+  of: Resource<T>;
+  lines: number;
+  children: (data: T) => ComponentChildren;
+}) {
+  if (of.data !== undefined) return <>{children(of.data)}</>;
+  return of.error ? <Failure error={of.error} retry={of.reload} /> : <Loading lines={lines} />;
+}
+
+export function DevicePage({ deviceKey }: { deviceKey: string }) {
+  const path = `/devices/${encodeURIComponent(deviceKey)}`;
+  const device = useResource<Device>(apiPath(path));
+  const alerts = useResource<AlertPageBody>(apiPath(`${path}/alerts`, { limit: 20 }));
+  const flows = useResource<FlowList>(apiPath(`${path}/flows`, { limit: 50 }));
+  const windows = useResource<WindowList>(apiPath(`${path}/windows`, { window_s: 60 }));
+  const alertTimes = useMemo(() => (alerts.data?.rows ?? []).map((row) => row.time), [alerts.data]);
+  useKeys({
+    j: () => moveRow(1),
+    k: () => moveRow(-1),
+    Escape: () => (history.length > 1 ? history.back() : go('/devices')),
+  });
+
+  if (device.error?.status === 404) return <Missing what="device" back="/devices" backText="To the devices" />;
+  const row = device.data;
+  if (!row) return device.error ? <Failure error={device.error} retry={device.reload} /> : <Loading lines={10} />;
+  return (
+    <article>
+      <div class="crumbs">
+        <Link to="/devices">‹ Devices</Link>
+      </div>
+      <header class="device-head">
+        <h1>{deviceLabel({ name: row.hostname, ip: row.ip, mac: row.mac, key: row.device })}</h1>
+        <p class="sentence">
+          {formatWords(row.type)}
+          {row.vendor_name && ` · ${row.vendor_name}`}
+          {row.model && ` ${row.model}`}
+          {row.is_gateway && <span class="tag">gateway</span>}
+          <span class="tag">{row.phase}</span>
+        </p>
+      </header>
+      <div class="columns">
+        <div>
+          <section class="card" aria-labelledby="alerts-title">
+            <h2 id="alerts-title">
+              Alerts {alerts.data && <span class="muted">{formatCount(alerts.data.total)}</span>}
+            </h2>
+            <Answered of={alerts} lines={2}>
+              {(page) =>
+                page.rows.length === 0 ? (
+                  <p class="muted">None about this device.</p>
+                ) : (
+                  <ul class="alert-list">
+                    {page.rows.map((alert) => (
+                      <li key={alert.uid}>
+                        <Severity id={alert.severity_id} />
+                        <Link to={alertPath(alert.uid)} row={alert.uid}>
+                          {alert.title}
+                        </Link>
+                        <span class="muted nowrap">{time.value.full(alert.time)}</span>
+                      </li>
+                    ))}
+                  </ul>
+                )
+              }
+            </Answered>
+          </section>
+          <section class="card" aria-labelledby="activity-title">
+            <h2 id="activity-title">Activity</h2>
+            <Answered of={windows} lines={5}>
+              {(list) => <Activity windows={list} alertTimes={alertTimes} />}
+            </Answered>
+          </section>
+          <section class="card" aria-labelledby="what-title">
+            <h2 id="what-title">What it is, and how sure that is</h2>
+            <Fields fields={row.fields} />
+          </section>
+          <section class="card" aria-labelledby="flows-title">
+            <h2 id="flows-title">Newest flows</h2>
+            <Answered of={flows} lines={4}>
+              {(list) => (list.rows.length > 0 ? <Flows rows={list.rows} /> : <p class="muted">No flows are kept.</p>)}
+            </Answered>
+          </section>
+        </div>
+        <aside>
+          <section class="card" aria-labelledby="facts-title">
+            <h2 id="facts-title">Facts</h2>
+            <dl class="facts">
+              <dt>MAC</dt>
+              <dd class="mono">{row.mac || 'unknown'}</dd>
+              <dt>Addresses</dt>
+              <dd class="mono">
+                {row.ips.length > 0 ? row.ips.map((ip) => <div key={ip}>{ip}</div>) : row.ip || 'none seen'}
+              </dd>
+              <dt>VLAN</dt>
+              <dd>{row.vlan || 'untagged'}</dd>
+              <dt>First seen</dt>
+              <dd>{time.value.full(row.first_seen)}</dd>
+              <dt>Last seen</dt>
+              <dd>{time.value.full(row.last_seen)}</dd>
+              <dt>Traffic</dt>
+              <dd>
+                {formatBytes(row.bytes)} in {formatCount(row.packets)} packets
+              </dd>
+              <dt>Key</dt>
+              <dd class="mono small">{row.device}</dd>
+            </dl>
+            <p>
+              <a href={apiPath(path)}>All of it as JSON</a>
+            </p>
+          </section>
+        </aside>
+      </div>
+    </article>
+  );
+}

@@ -1,0 +1,69 @@
+import type { Flow } from '../../api/schemas.ts';
+import { formatBytes, formatDuration } from '../format.ts';
+import { time } from '../site.ts';
+
+/** Meanings of Zeek's connection states, for the title of the cell. */
+const STATES: Record<string, string> = {
+  S0: 'attempt seen, no answer',
+  S1: 'established, not ended',
+  SF: 'established and ended',
+  REJ: 'attempt rejected',
+  S2: 'closed by the opener only',
+  S3: 'closed by the answerer only',
+  RSTO: 'reset by the opener',
+  RSTR: 'reset by the answerer',
+  RSTOS0: 'opener sent SYN, then reset',
+  RSTRH: 'answerer sent SYN-ACK, then reset',
+  SH: 'opener sent SYN, then FIN',
+  SHR: 'answerer sent SYN-ACK, then FIN',
+  OTH: 'seen from the middle',
+};
+
+export function Flows({ rows }: { rows: Flow[] }) {
+  return (
+    <div class="scroll" role="region" aria-label="Flows" tabIndex={0}>
+      <table class="grid flows">
+        <thead>
+          <tr>
+            <th scope="col">Time</th>
+            <th scope="col">From</th>
+            <th scope="col">To</th>
+            <th scope="col">Service</th>
+            <th scope="col" class="number">
+              Sent
+            </th>
+            <th scope="col" class="number">
+              Received
+            </th>
+            <th scope="col" class="number">
+              Duration
+            </th>
+            <th scope="col">State</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((flow) => (
+            <tr key={flow.uid}>
+              <td class="nowrap">{time.value.full(flow.ts * 1000)}</td>
+              <td class="mono">
+                {flow['id.orig_h']}
+                <span class="muted">:{flow['id.orig_p']}</span>
+              </td>
+              <td class="mono">
+                {flow['id.resp_h']}
+                <span class="muted">:{flow['id.resp_p']}</span>
+              </td>
+              <td>{flow.service || <span class="muted">{flow.proto}</span>}</td>
+              <td class="number">{formatBytes(flow.orig_bytes)}</td>
+              <td class="number">{formatBytes(flow.resp_bytes)}</td>
+              <td class="number">{formatDuration(flow.duration)}</td>
+              <td class="mono" title={STATES[flow.conn_state]}>
+                {flow.conn_state}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
