@@ -45,9 +45,9 @@ class Collector implements ObservationSink {
   readonly seen: Seen[] = [];
   readonly events: string[] = [];
   direction = 0;
-  #dissector: Dissector<unknown>;
+  #dissector: Dissector;
   #open: { kind: ObservationKind; fields: Record<string, string | number> } | undefined;
-  constructor(dissector: Dissector<unknown>) {
+  constructor(dissector: Dissector) {
     this.#dissector = dissector;
   }
   begin(kind: ObservationKind): void {
@@ -100,7 +100,7 @@ class Collector implements ObservationSink {
  * what it leaves, skips what it says, resynchronises beyond `retain`.
  */
 export function dissect<S>(dissector: Dissector<S>, chunks: readonly Chunk[], options: FlowOptions = {}): Dissected {
-  const sink = new Collector(dissector as Dissector<unknown>);
+  const sink = new Collector(dissector);
   const poison = options.poison ?? 0;
   const tcp = (options.transport ?? 'tcp') === 'tcp';
   const retain = dissector.retain ?? 4096;
@@ -159,7 +159,7 @@ export function dissect<S>(dissector: Dissector<S>, chunks: readonly Chunk[], op
       return;
     }
     kept[d] = whole.slice(done);
-    if (kept[d]!.length > retain) {
+    if (kept[d].length > retain) {
       kept[d] = new Uint8Array();
       dissector.gap?.(state, d);
     }
@@ -179,7 +179,10 @@ export function dissect<S>(dissector: Dissector<S>, chunks: readonly Chunk[], op
     if (verdict === 'no') break;
     if (verdict === 'yes') {
       result.taken = true;
-      for (const waiting of undecided) if (!result.excluded) read(waiting);
+      undecided.every((waiting) => {
+        read(waiting);
+        return !result.excluded;
+      });
     }
   }
   return result;

@@ -244,6 +244,7 @@ interface Joined {
 /**
  * Copies the handshake message at `at` out of several records, once all of it is at hand: records are
  * counted first, so that an announced length alone costs no memory.
+ * @cold A hello over several records is rare, and there are at most three such messages on a flow.
  */
 function joinRecords(bytes: Uint8Array, at: number, firstEnd: number, end: number): Joined | 'short' | 'bad' | 'long' {
   let gathered = firstEnd - at;
