@@ -43,7 +43,8 @@ function canPeek(source: FrameSource): source is FrameSource & { firstTimestampU
   return 'firstTimestampUs' in source && typeof source.firstTimestampUs === 'function';
 }
 
-async function advance(cursor: Cursor, signal: AbortSignal | undefined): Promise<void> {
+/** Asks the source for its next batch. */
+async function advance(cursor: Cursor, signal: AbortSignal | undefined): Promise<FrameBatch | undefined> {
   cursor.frames ??= cursor.source.batches(signal)[Symbol.asyncIterator]();
   cursor.next = 0;
   for (;;) {
@@ -52,15 +53,14 @@ async function advance(cursor: Cursor, signal: AbortSignal | undefined): Promise
       cursor.batch = undefined;
       cursor.keyUs = Infinity;
       cursor.recording = false;
-      return;
+      return undefined;
     }
-    if (result.value.count > 0) {
-      cursor.batch = result.value;
-      break;
-    }
+    if (result.value.count === 0) continue;
+    cursor.batch = result.value;
+    const first = result.value.tsUs[0]!;
+    if (cursor.keyUs === Infinity || first > cursor.keyUs) cursor.keyUs = first;
+    return result.value;
   }
-  const first = cursor.batch.tsUs[0]!;
-  if (cursor.keyUs === Infinity || first > cursor.keyUs) cursor.keyUs = first;
 }
 
 /** The largest time stamp from `next` on, and at least the key. */
@@ -109,7 +109,7 @@ export function mergeSources(sources: readonly FrameSource[]): MergedSources {
   }
 
   async function close(cursors: readonly Cursor[]): Promise<void> {
-    await Promise.allSettled(cursors.map((cursor) => cursor.frames?.return?.()));
+    await Promise.allSettled(cursors.map(async (cursor) => cursor.frames?.return?.()));
   }
 
   async function* items(signal?: AbortSignal): AsyncGenerator<MergedItem, void, void> {
@@ -158,12 +158,9 @@ export function mergeSources(sources: readonly FrameSource[]): MergedSources {
             gap = { fromUs: endUs, toUs: chosen.keyUs };
           }
         }
-        if (chosen.batch === undefined) {
-          await advance(chosen, signal);
-          // What is found at the second look may differ from the first only if the file changes meanwhile.
-          if (chosen.batch === undefined) continue;
-        }
-        const batch: FrameBatch = chosen.batch;
+        const batch = chosen.batch ?? (await advance(chosen, signal));
+        // A peek had promised a frame that is not there now: the file has changed meanwhile.
+        if (batch === undefined) continue;
         chosen.recording = true;
 
         const wholeKey = chosen.next === 0 ? lastKey(chosen, batch) : Infinity;

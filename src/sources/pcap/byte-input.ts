@@ -33,10 +33,14 @@ export function fileInput(handle: FileHandle): ByteInput {
 }
 
 /** Waits for the next event of a stream in paused mode without leaving listeners behind. */
-function waiter(stream: Readable): { changed(): Promise<void>; readonly ended: boolean; readonly error: unknown } {
+function waiter(stream: Readable): {
+  changed(): Promise<void>;
+  readonly ended: boolean;
+  readonly error: Error | undefined;
+} {
   let wake: (() => void) | undefined;
   let ended = false;
-  let error: unknown;
+  let error: Error | undefined;
   const tell = (): void => {
     wake?.();
     wake = undefined;
@@ -46,7 +50,7 @@ function waiter(stream: Readable): { changed(): Promise<void>; readonly ended: b
     ended = true;
     tell();
   });
-  stream.on('error', (reason: unknown) => {
+  stream.on('error', (reason: Error) => {
     error ??= reason;
     tell();
   });
@@ -72,7 +76,7 @@ function waiter(stream: Readable): { changed(): Promise<void>; readonly ended: b
 /** Reads a stream at the pace of the caller, and to the last byte that came before an error. */
 function pull(stream: Readable): {
   read(target: Uint8Array, from: number, length: number): Promise<number>;
-  readonly error: unknown;
+  readonly error: Error | undefined;
 } {
   const state = waiter(stream);
   let rest: Uint8Array = new Uint8Array(0);
@@ -159,7 +163,7 @@ export function decompressed(kind: Compression, raw: ByteInput): ByteInput {
   const stream: Transform = kind === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
   const source = pull(stream);
   let cutShort: string | undefined;
-  let readError: unknown;
+  let readError: Error | undefined;
 
   async function feed(): Promise<void> {
     const piece = new Uint8Array(COMPRESSED_PIECE_BYTES);
@@ -183,7 +187,7 @@ export function decompressed(kind: Compression, raw: ByteInput): ByteInput {
   return {
     async read(target, from, length) {
       feeding ??= feed().catch((reason: unknown) => {
-        readError = reason;
+        readError = reason instanceof Error ? reason : new Error(String(reason));
         stream.destroy();
       });
       const size = await source.read(target, from, length);

@@ -217,13 +217,13 @@ export function createCaptureParser(): CaptureParser {
     const capacity = offset.length;
     let row = batch.count;
     let at = from;
-    if (skip > 0) {
-      const step = Math.min(skip, to - at);
-      skip -= step;
-      at += step;
-      if (skip > 0) return at;
-    }
-    while (row < capacity && to - at >= 12) {
+    while (row < capacity) {
+      if (skip > 0) {
+        const step = Math.min(skip, to - at);
+        skip -= step;
+        at += step;
+      }
+      if (to - at < 12) break;
       const type = view.getUint32(at, littleEndian);
       if (type === BLOCK.section) {
         const order = sectionByteOrder(view, at);
@@ -284,7 +284,6 @@ export function createCaptureParser(): CaptureParser {
         if (ended) break;
         at += held;
         skip = total - held;
-        if (skip > 0) break;
         continue;
       }
 
@@ -298,7 +297,6 @@ export function createCaptureParser(): CaptureParser {
       }
       at += held;
       skip = total - held;
-      if (skip > 0) break;
     }
     batch.count = row;
     return at;
@@ -316,14 +314,7 @@ export function createCaptureParser(): CaptureParser {
           return at;
         }
       }
-      if (format === 'pcapng') {
-        // A skipped remainder may end inside these bytes, with more blocks behind it.
-        for (;;) {
-          const next = readPackets(batch, at, to);
-          if (next === at || ended || skip > 0 || batch.count === batch.offset.length) return next;
-          at = next;
-        }
-      }
+      if (format === 'pcapng') return readPackets(batch, at, to);
       if (!headerSeen) {
         if (to - at < CLASSIC_HEADER_BYTES) return at;
         readClassicHeader(batch.view, at, format);
