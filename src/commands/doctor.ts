@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../config/index.ts';
 import { EXIT } from '../kernel/errors.ts';
@@ -70,14 +73,9 @@ async function* examine(file: string | undefined): AsyncGenerator<Finding> {
  * real one may belong to a running Wardwatch.
  */
 async function answerOfClickHouse(store: Config['store']): Promise<string> {
-  const [{ openEngine }, { storeError }, fs, { tmpdir }, { join }] = await Promise.all([
-    import('../store/engine.ts'),
-    import('../store/failures.ts'),
-    import('node:fs/promises'),
-    import('node:os'),
-    import('node:path'),
-  ]);
-  const folder = store.mode === 'embedded' ? await fs.mkdtemp(join(tmpdir(), 'wardwatch-doctor-')) : undefined;
+  const { openEngine } = await import('../store/engine.ts');
+  const { storeError } = await import('../store/failures.ts');
+  const folder = store.mode === 'embedded' ? await mkdtemp(join(tmpdir(), 'wardwatch-doctor-')) : undefined;
   try {
     const engine = await openEngine(folder === undefined ? store : { ...store, path: folder });
     try {
@@ -91,6 +89,6 @@ async function answerOfClickHouse(store: Config['store']): Promise<string> {
       ? `the server at ${new URL(store.server.url).host} answers`
       : 'the embedded engine works';
   } finally {
-    if (folder !== undefined) await fs.rm(folder, { recursive: true, force: true });
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   }
 }

@@ -82,8 +82,13 @@ function readYaml(file: string): Record<string, unknown> {
   if (errors.length > 0) {
     throw new WardwatchError('WW_CONFIG', `${file}: ${errors.join('; ')}`, 'correct the YAML at that line');
   }
-  // Few aliases are of use in a configuration, many are a bomb.
-  const value = document.toJS({ maxAliasCount: 50 }) as unknown;
+  let value: unknown;
+  try {
+    // Few aliases are of use in a configuration, many are a bomb.
+    value = document.toJS({ maxAliasCount: 50 });
+  } catch (cause) {
+    throw new WardwatchError('WW_CONFIG', `${file}: ${describeError(cause)}`, 'write the values out', { cause });
+  }
   if (value === null || value === undefined) return {};
   if (!isSection(value)) {
     throw new WardwatchError(

@@ -26,6 +26,21 @@ export const catalogue: readonly Metric[] = [
   counter('log_messages', 'Log messages by level, including those held back by the rate limit.', 'level'),
   counter('unknown_metrics', 'Uses of a metric that the catalogue does not know.'),
 
+  // Bus
+  counter('bus_published_frames', 'Frames put on the bus.'),
+
+  // Baselines
+  counter('forest_trainings', 'Isolation forests trained, by result.', 'result'),
+  gauge('forest_trainings_waiting', 'Trainings that wait for their turn.'),
+
+  // Store
+  counter('store_rows_written', 'Rows that the store has acknowledged.', 'table'),
+  counter('store_rows_refused', 'Rows that the store has refused for good.', 'table', 'reason'),
+  counter('store_retries', 'Inserts that were tried again.', 'table', 'reason'),
+  counter('store_query_errors', 'Queries that failed.', 'query'),
+  histogram('store_insert', 'Time until an insert was acknowledged.', 'table'),
+  histogram('store_query', 'Time until a query was answered.', 'query'),
+
   // API
   counter('http_requests', 'Requests answered.', 'method', 'route', 'status'),
   histogram('http_request', 'Time until the answer was complete.', 'route'),
