@@ -1,0 +1,103 @@
+import { Type } from 'typebox';
+import type { Static } from 'typebox';
+
+const path = (description: string) => Type.Optional(Type.String({ minLength: 1, description }));
+
+/** Configuration of the bus over Apache Kafka. */
+export const kafkaBusConfigSchema = Type.Object(
+  {
+    brokers: Type.Array(Type.String({ pattern: '^[^\\s:/]+:[0-9]{1,5}$|^\\[[0-9a-fA-F:]+\\]:[0-9]{1,5}$' }), {
+      default: ['127.0.0.1:9092'],
+      minItems: 1,
+      maxItems: 64,
+      description: 'Brokers to ask first, each `host:port`; the others are learned from them.',
+    }),
+    topic: Type.String({
+      default: 'wardwatch.frames',
+      pattern: '^[a-zA-Z0-9._-]{1,230}$',
+      description: 'Topic of the frames. Records that cannot be read go to the topic of this name with `.dead-letter`.',
+    }),
+    client_id: Type.String({
+      default: 'wardwatch',
+      minLength: 1,
+      description: 'Name shown in the logs of the broker.',
+    }),
+    group_id: Type.String({
+      default: 'wardwatch',
+      minLength: 1,
+      description: 'Consumer group; detectors of the same group share the partitions among them.',
+    }),
+    partitions: Type.Integer({
+      default: 8,
+      minimum: 1,
+      maximum: 1024,
+      description: 'Partitions that are written to; the topic must have at least as many.',
+    }),
+    ssl: Type.Optional(
+      Type.Object(
+        {
+          ca: path('File with the certificates (PEM) that sign the certificate of the broker.'),
+          cert: path('File with the certificate (PEM) to show to the broker.'),
+          key: path('File with the private key (PEM) of that certificate.'),
+          reject_unauthorized: Type.Boolean({
+            default: true,
+            description: 'Refuse a broker whose certificate cannot be verified. Turn off only to try something out.',
+          }),
+        },
+        { additionalProperties: false, description: 'TLS to the brokers; leave out for plain TCP.' },
+      ),
+    ),
+    sasl: Type.Optional(
+      Type.Object(
+        {
+          mechanism: Type.Union([Type.Literal('plain'), Type.Literal('scram-sha-256'), Type.Literal('scram-sha-512')], {
+            default: 'scram-sha-512',
+            description: 'Way of signing in. `plain` only over TLS.',
+          }),
+          username: Type.String({ minLength: 1, description: 'User name at the broker.' }),
+          password_file: path('File that holds the password and nothing else.'),
+          password_env: path('Name of the environment variable that holds the password.'),
+        },
+        { additionalProperties: false, description: 'Signing in at the brokers.' },
+      ),
+    ),
+    max_record_bytes: Type.Integer({
+      default: 262_144,
+      minimum: 4096,
+      maximum: 900_000,
+      description: 'Greatest record. A frame that does not fit is dropped and counted.',
+    }),
+    linger_ms: Type.Integer({
+      default: 50,
+      minimum: 0,
+      maximum: 10_000,
+      description: 'Longest time that frames wait for a record to fill.',
+    }),
+    compression: Type.Union([Type.Literal('none'), Type.Literal('gzip'), Type.Literal('zstd')], {
+      default: 'none',
+      description: 'Compression of what is written. All three are read, whatever is set here.',
+    }),
+    max_unacknowledged_bytes: Type.Integer({
+      default: 16_777_216,
+      minimum: 1_048_576,
+      description: 'Most bytes that wait for the acknowledgement of the broker; a source that is faster waits.',
+    }),
+    max_prefetched_bytes: Type.Integer({
+      default: 16_777_216,
+      minimum: 1_048_576,
+      description: 'Bytes of records read ahead of the hot path; one answer of the broker (8 MiB) may come on top.',
+    }),
+    delivery_timeout_ms: Type.Integer({
+      default: 120_000,
+      minimum: 1000,
+      description: 'How long a record is offered to brokers that do not take it, before the publisher gives up.',
+    }),
+    session_timeout_ms: Type.Integer({
+      default: 30_000,
+      minimum: 6000,
+      description: 'A detector that is silent for this long loses its partitions to the others of its group.',
+    }),
+  },
+  { additionalProperties: false, description: 'Bus over Apache Kafka' },
+);
+export type KafkaBusConfig = Static<typeof kafkaBusConfigSchema>;

@@ -1,0 +1,110 @@
+import type { Admin, Kafka } from 'kafkajs';
+import type { Reporter } from '../../kernel/component.ts';
+import { WardwatchError } from '../../kernel/errors.ts';
+import { brokerError, createClient } from './client.ts';
+import type { KafkaBusConfig } from './config.ts';
+
+export function deadLetterTopic(config: KafkaBusConfig): string {
+  return `${config.topic}.dead-letter`;
+}
+
+/** Runs `use` with an admin connection that is closed afterwards, whatever happens. */
+async function withAdmin<T>(kafka: Kafka, config: KafkaBusConfig, doing: string, use: (admin: Admin) => Promise<T>) {
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    return await use(admin);
+  } catch (error) {
+    throw brokerError(error, config, doing);
+  } finally {
+    await admin.disconnect().catch(() => {});
+  }
+}
+
+async function partitionCount(admin: Admin, config: KafkaBusConfig): Promise<number | undefined> {
+  // Asking for the metadata of a topic that is missing would create it where the broker does that by itself.
+  if (!(await admin.listTopics()).includes(config.topic)) return undefined;
+  const { topics } = await admin.fetchTopicMetadata({ topics: [config.topic] });
+  return topics[0]?.partitions.length;
+}
+
+/**
+ * Makes sure that the broker answers and the topic is there, soon and in plain words: what kafkajs does by
+ * itself takes long and ends in words about metadata.
+ */
+export function checkTopic(kafka: Kafka, config: KafkaBusConfig): Promise<void> {
+  return withAdmin(kafka, config, 'looking for the topic', async (admin) => {
+    const count = await partitionCount(admin, config);
+    const at = config.brokers.join(', ');
+    if (count === undefined) {
+      throw new WardwatchError(
+        'WW_BROKER',
+        `The topic ${config.topic} is missing at Kafka ${at}.`,
+        'Create it with `wardwatch topics create`.',
+      );
+    }
+    if (count < config.partitions) {
+      throw new WardwatchError(
+        'WW_CONFIG',
+        `The topic ${config.topic} at Kafka ${at} has ${count} partitions; kafka.partitions is ${config.partitions}.`,
+        `Set kafka.partitions to ${count} at most, or add partitions to the topic.`,
+      );
+    }
+  });
+}
+
+/** Where the group would begin to read each partition of the topic. */
+export function startPositions(
+  kafka: Kafka,
+  config: KafkaBusConfig,
+  from: 'beginning' | 'end',
+): Promise<Map<number, bigint>> {
+  return withAdmin(kafka, config, 'asking for positions', async (admin) => {
+    const [offsets, [committed]] = await Promise.all([
+      admin.fetchTopicOffsets(config.topic),
+      admin.fetchOffsets({ groupId: config.group_id, topics: [config.topic] }),
+    ]);
+    const positions = new Map<number, bigint>();
+    for (const { partition, low, high } of offsets) {
+      positions.set(partition, BigInt(from === 'beginning' ? low : high));
+    }
+    for (const { partition, offset } of committed?.partitions ?? []) {
+      // Minus one says that nothing was committed.
+      if (BigInt(offset) >= 0n) positions.set(partition, BigInt(offset));
+    }
+    return positions;
+  });
+}
+
+export interface TopicSettings {
+  readonly partitions: number;
+  /** How long the broker keeps records, in milliseconds. */
+  readonly retentionMs: number;
+  readonly replicationFactor: number;
+}
+
+/**
+ * Creates the topic of the frames and the one for records that cannot be read, where they are missing. A
+ * topic that is there stays as it is. The dead letters hold captured bytes: they need the same protection.
+ * @returns whether the topic of the frames is new, and how many partitions it has
+ * @throws WardwatchError WW_BROKER
+ */
+export async function ensureTopic(
+  config: KafkaBusConfig,
+  settings: TopicSettings,
+  deps: { reporter: Reporter },
+): Promise<{ created: boolean; partitions: number }> {
+  const kafka = await createClient(config, deps.reporter);
+  return withAdmin(kafka, config, 'creating topics', async (admin) => {
+    const topic = (name: string, numPartitions: number) => ({
+      topic: name,
+      numPartitions,
+      replicationFactor: settings.replicationFactor,
+      configEntries: [{ name: 'retention.ms', value: String(settings.retentionMs) }],
+    });
+    // One call each: kafkajs answers for all together and creates none where one is there.
+    const created = await admin.createTopics({ topics: [topic(config.topic, settings.partitions)] });
+    await admin.createTopics({ topics: [topic(deadLetterTopic(config), 1)] });
+    return { created, partitions: (await partitionCount(admin, config)) ?? settings.partitions };
+  });
+}
