@@ -40,8 +40,11 @@ export function checkNode(version: string): Finding {
 const CAP_NET_ADMIN = 12n;
 const CAP_NET_RAW = 13n;
 
-/** `status` is the text of /proc/self/status, undefined where there is none (no Linux). */
-export function checkCaptureRights(status: string | undefined): Finding {
+/**
+ * `status` is the text of /proc/self/status, undefined where there is none (no Linux). Without a configured
+ * interface nothing is `needed`, and a lack is a warning.
+ */
+export function checkCaptureRights(status: string | undefined, needed = false): Finding {
   const name = 'capture rights';
   const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(status ?? '')?.[1];
   if (mask === undefined) {
@@ -58,7 +61,7 @@ export function checkCaptureRights(status: string | undefined): Finding {
   const missing = [has(CAP_NET_RAW) ? '' : 'CAP_NET_RAW', has(CAP_NET_ADMIN) ? '' : 'CAP_NET_ADMIN'].filter(Boolean);
   return {
     name,
-    status: 'warning',
+    status: needed ? 'failed' : 'warning',
     detail: `without ${missing.join(' and ')} this process cannot read an interface itself`,
     remedy:
       'only for live capture: give the capture tool the right (setcap cap_net_raw,cap_net_admin+eip), or start as root',
@@ -66,7 +69,7 @@ export function checkCaptureRights(status: string | undefined): Finding {
 }
 
 /** `path` is that of the environment: the folders in which programs are looked for. */
-export function checkCaptureTool(tools: readonly string[], path: string): Finding {
+export function checkCaptureTool(tools: readonly string[], path: string, needed = false): Finding {
   const name = 'capture tool';
   for (const tool of tools) {
     for (const folder of path.split(delimiter)) {
@@ -79,7 +82,7 @@ export function checkCaptureTool(tools: readonly string[], path: string): Findin
     }
   }
   const remedy = 'only for live capture: install tcpdump';
-  return { name, status: 'warning', detail: `neither of ${tools.join(', ')} is installed`, remedy };
+  return { name, status: needed ? 'failed' : 'warning', detail: `not installed: ${tools.join(', ')}`, remedy };
 }
 
 /** The folder itself, or the nearest one above it that exists already. */

@@ -51,8 +51,6 @@ async function* examine(file: string | undefined): AsyncGenerator<Finding> {
   yield checks.checkMemory(checks.memoryAvailable());
   yield checks.checkOpenFiles(checks.readIfThere('/proc/self/limits'));
   yield checks.checkClock(new Date().getUTCFullYear(), CLOCK_MARKS);
-  yield checks.checkCaptureRights(checks.readIfThere('/proc/self/status'));
-  yield checks.checkCaptureTool(CAPTURE_TOOLS, process.env['PATH'] ?? '');
 
   let config: Config | undefined;
   yield await checks.checkByTrying('configuration', async () => {
@@ -63,7 +61,17 @@ async function* examine(file: string | undefined): AsyncGenerator<Finding> {
   });
   if (!config) return;
 
-  const { store } = config;
+  const { store, bus, sources } = config;
+  const needed = sources.live !== undefined;
+  yield checks.checkCaptureRights(checks.readIfThere('/proc/self/status'), needed);
+  const tool = sources.live?.tool ?? 'auto';
+  yield checks.checkCaptureTool(tool === 'auto' ? CAPTURE_TOOLS : [tool], process.env['PATH'] ?? '', needed);
+  for (const broker of bus.kind === 'kafka' ? bus.kafka.brokers : []) {
+    const [, host, port] = /^(.*):(\d+)$/.exec(broker) ?? [];
+    const remedy = 'start the broker, or correct bus.kafka.brokers';
+    const address = (host ?? '').replace(/^\[|\]$/g, '');
+    yield await checks.checkReachable('Kafka broker', address, Number(port), remedy);
+  }
   if (store.mode === 'embedded') yield* checks.checkDataFolder(store.path);
   yield await checks.checkByTrying('ClickHouse', async () => answerOfClickHouse(store));
 }

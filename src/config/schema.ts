@@ -1,16 +1,40 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { apiConfigSchema } from '../api/config.ts';
+import { baselineConfig } from '../baseline/config.ts';
+import { forestConfigSchema } from '../baseline/forest/config.ts';
+import { kafkaBusConfigSchema } from '../bus/kafka/config.ts';
+import { memoryBusConfigSchema } from '../bus/memory/config.ts';
+import { identityConfig } from '../identity/config.ts';
+import { liveConfigSchema } from '../sources/live/config.ts';
 import { storeConfigSchema } from '../store/config.ts';
 import { telemetryConfigSchema } from '../telemetry/config.ts';
 import { trackConfig } from '../track/config.ts';
 
 const section = { additionalProperties: false, default: {} };
 
-/** The whole configuration: the schemas of the components, put together and nothing added. */
+/** The whole configuration: the schemas of the components, put together and next to nothing added. */
 export const configSchema = Type.Object(
   {
-    hotPath: Type.Object({ track: trackConfig }, { ...section, description: 'Limits and time-outs per shard' }),
+    sources: Type.Object(
+      { live: Type.Optional(liveConfigSchema) },
+      { ...section, description: 'Where frames come from; capture files are named on the command line' },
+    ),
+    bus: Type.Object(
+      {
+        kind: Type.Union([Type.Literal('memory'), Type.Literal('kafka')], {
+          default: 'memory',
+          description: '`memory` carries frames inside one process, `kafka` between processes and machines.',
+        }),
+        memory: memoryBusConfigSchema,
+        kafka: kafkaBusConfigSchema,
+      },
+      { ...section, description: 'What carries frames from the sources to the hot path' },
+    ),
+    hotPath: Type.Object(
+      { track: trackConfig, identity: identityConfig, baseline: baselineConfig, forest: forestConfigSchema },
+      { ...section, description: 'From packets to findings' },
+    ),
     store: storeConfigSchema,
     api: apiConfigSchema,
     telemetry: telemetryConfigSchema,

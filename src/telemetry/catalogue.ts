@@ -28,6 +28,11 @@ export const catalogue: readonly Metric[] = [
 
   // Bus
   counter('bus_published_frames', 'Frames put on the bus.'),
+  counter('bus_published_records', 'Records written to Kafka.'),
+  counter('bus_delivered_frames', 'Frames taken from Kafka.'),
+  counter('bus_poison_records', 'Records that could not be read as frames.', 'reason'),
+  counter('bus_stale_commits', 'Positions not committed because the partition had gone to another consumer.'),
+  counter('bus_consumer_crashes', 'Times that the Kafka consumer had to be started again.'),
 
   // Baselines
   counter('forest_trainings', 'Isolation forests trained, by result.', 'result'),

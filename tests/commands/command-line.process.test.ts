@@ -115,10 +115,14 @@ describe('doctor', () => {
 
   it('fails, and says what to do, where something is wrong', async () => {
     const config = join(folder, 'away.yaml');
-    writeFileSync(config, 'store:\n  mode: server\n  server:\n    url: http://127.0.0.1:1\n');
+    writeFileSync(
+      config,
+      'store:\n  mode: server\n  server:\n    url: http://127.0.0.1:1\nbus:\n  kind: kafka\n  kafka:\n    brokers: ["127.0.0.1:1"]\n',
+    );
     const result = await run(['doctor', '--config', config]);
     expect(result.code).toBe(1);
     expect(result.stdout).toMatch(/^failed {2}ClickHouse: .*\n {8}-> \S/m);
+    expect(result.stdout).toMatch(/^failed {2}Kafka broker: 127\.0\.0\.1:1: .*\n {8}-> \S/m);
   });
 });
 

@@ -38,6 +38,7 @@ it('finds the capture tool in the folders of PATH', () => {
   const tool = join(folder, 'tcpdump');
   writeFileSync(tool, '');
   expect(checks.checkCaptureTool(['tcpdump'], folder).status).toBe('warning');
+  expect(checks.checkCaptureTool(['tcpdump'], folder, true).status).toBe('failed');
   chmodSync(tool, 0o755);
   expect(checks.checkCaptureTool(['tcpdump'], `/nowhere:${folder}`)).toMatchObject({ status: 'ok', detail: tool });
 });
