@@ -119,15 +119,12 @@ export function createKafkaSubscription(
   }
 
   /** Waits for a change, not without telling the group that this member lives; fails when the group rebalances. */
-  async function waitInBatch(heartbeat: () => Promise<void>, change?: Promise<void>): Promise<void> {
+  async function waitInBatch(heartbeat: () => Promise<void>): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    await Promise.race([
-      change,
-      new Promise<void>((resolve) => {
-        wakeFetch = resolve;
-        timer = setTimeout(resolve, HEARTBEAT_MS);
-      }),
-    ]);
+    await new Promise<void>((resolve) => {
+      wakeFetch = resolve;
+      timer = setTimeout(resolve, HEARTBEAT_MS);
+    });
     clearTimeout(timer);
     await heartbeat();
   }

@@ -1,8 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin, Kafka } from 'kafkajs';
+import kafkajs from 'kafkajs';
 import type { Reporter } from '../../kernel/component.ts';
 import { WardwatchError } from '../../kernel/errors.ts';
 import { brokerError, createClient } from './client.ts';
 import type { KafkaBusConfig } from './config.ts';
+
+const LOADING_ATTEMPTS = 40;
+const LOADING_PAUSE_MS = 250;
 
 export function deadLetterTopic(config: KafkaBusConfig): string {
   return `${config.topic}.dead-letter`;
@@ -53,6 +58,19 @@ export function checkTopic(kafka: Kafka, config: KafkaBusConfig): Promise<void> 
   });
 }
 
+/** kafkajs asks for committed offsets once, also where the broker has only just started and is loading them. */
+async function whenLoaded<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const mayPass = error instanceof kafkajs.KafkaJSProtocolError && error.retriable;
+      if (!mayPass || attempt === LOADING_ATTEMPTS) throw error;
+      await delay(LOADING_PAUSE_MS);
+    }
+  }
+}
+
 /** Where the group would begin to read each partition of the topic. */
 export function startPositions(
   kafka: Kafka,
@@ -60,10 +78,10 @@ export function startPositions(
   from: 'beginning' | 'end',
 ): Promise<Map<number, bigint>> {
   return withAdmin(kafka, config, 'asking for positions', async (admin) => {
-    const [offsets, [committed]] = await Promise.all([
-      admin.fetchTopicOffsets(config.topic),
+    const offsets = await admin.fetchTopicOffsets(config.topic);
+    const [committed] = await whenLoaded(() =>
       admin.fetchOffsets({ groupId: config.group_id, topics: [config.topic] }),
-    ]);
+    );
     const positions = new Map<number, bigint>();
     for (const { partition, low, high } of offsets) {
       positions.set(partition, BigInt(from === 'beginning' ? low : high));
