@@ -20,9 +20,13 @@ export type DetectorStatus = Static<typeof detectorStatusSchema>;
 export const pipelineStatusSchema = Type.Object(
   {
     state: Type.Union(
-      ['starting', 'learning', 'watching', 'finished', 'failed'].map((state) =>
-        Type.Literal(state as 'starting' | 'learning' | 'watching' | 'finished' | 'failed'),
-      ),
+      [
+        Type.Literal('starting'),
+        Type.Literal('learning'),
+        Type.Literal('watching'),
+        Type.Literal('finished'),
+        Type.Literal('failed'),
+      ],
       { description: '`finished`: the input came to its end. `failed`: see `error`.' },
     ),
     error: Type.Optional(Type.String({ description: 'Why the state is `failed`, one line.' })),

@@ -94,6 +94,8 @@ export function createEventHub(config: HubConfig, deps: HubDeps, boot: string): 
         ...headers,
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-store',
+        // Or the connection would outlive the stream, and a server that stops would wait for it.
+        connection: 'close',
         // For nginx in front, which would otherwise hold events back.
         'x-accel-buffering': 'no',
       });

@@ -166,7 +166,7 @@ export function DevicesPage() {
         <TypedFilter name="text" label="Search name, address, model  ( / )" value={filter.text} field={search} />
         <label>
           <span class="visually-hidden">Type</span>
-          <select value={filter.type} onChange={(event) => go(withQuery({ type: event.currentTarget.value }))}>
+          <select name="type" value={filter.type} onChange={(event) => go(withQuery({ type: event.currentTarget.value }))}>
             <option value="">All types</option>
             {types.map(([type, count]) => (
               <option key={type} value={type}>
