@@ -219,3 +219,10 @@ function flushAll(stream: Stream & { halves: [Half, Half] }, direction: number):
     drain(stream, direction);
   }
 }
+
+/** The first conversation of a capture with payload towards this port. */
+export function streamTo(path: string, respPort: number): Stream {
+  const found = readStreams(path).find((stream) => stream.respPort === respPort && stream.chunks.length > 0);
+  if (found === undefined) throw new Error(`no conversation towards port ${respPort}`);
+  return found;
+}
