@@ -1,4 +1,5 @@
 /** Talks to the API of the same origin. */
+import { visibly } from './format.ts';
 
 /** A request that failed, in words for the reader; `status` 0 means that no answer came. */
 export class RequestError extends Error {
@@ -37,7 +38,11 @@ export async function getJson<T>(url: string, signal: AbortSignal): Promise<T> {
       'Check that it is running and that this machine can reach it.',
     );
   }
-  const body: unknown = await response.json().catch(() => undefined);
+  const body = await response
+    .text()
+    .then((text): unknown => JSON.parse(text, visibly))
+    .catch(() => undefined);
+  signal.throwIfAborted();
   if (response.ok && body !== undefined) return body as T;
   const problem = (body ?? {}) as { detail?: unknown; remedy?: unknown };
   throw new RequestError(

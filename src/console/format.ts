@@ -3,6 +3,7 @@
 /** Times in the time zone of the site, as `2026-11-21 14:03:22`. */
 export function createTimeFormat(timeZone: string): {
   full(epochMs: number): string;
+  day(epochMs: number): string;
   clock(epochMs: number): string;
   zone: string;
 } {
@@ -19,14 +20,16 @@ export function createTimeFormat(timeZone: string): {
   const parts = (epochMs: number): Record<string, string> =>
     Object.fromEntries(formatter.formatToParts(epochMs).map((part) => [part.type, part.value]));
   const clockOf = (p: Record<string, string>): string => `${p['hour']}:${p['minute']}:${p['second']}`;
+  const dayOf = (p: Record<string, string>): string => `${p['year']}-${p['month']}-${p['day']}`;
   const known = (epochMs: number): boolean => Number.isFinite(epochMs) && Math.abs(epochMs) <= 8.64e15;
   return {
     zone: timeZone,
     full(epochMs) {
       if (!known(epochMs)) return 'unknown';
       const p = parts(epochMs);
-      return `${p['year']}-${p['month']}-${p['day']} ${clockOf(p)}`;
+      return `${dayOf(p)} ${clockOf(p)}`;
     },
+    day: (epochMs) => (known(epochMs) ? dayOf(parts(epochMs)) : 'unknown'),
     clock: (epochMs) => (known(epochMs) ? clockOf(parts(epochMs)) : 'unknown'),
   };
 }
@@ -55,9 +58,15 @@ export function formatDuration(seconds: number): string {
   if (seconds < 0.001) return '< 1 ms';
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
-  return `${Math.floor(seconds / 86_400)} d ${Math.round((seconds % 86_400) / 3600)} h`;
+  const whole = Math.round(seconds);
+  const [size, unit, rest, restUnit] =
+    whole < 3600
+      ? ([60, 'min', 1, 's'] as const)
+      : whole < 86_400
+        ? ([3600, 'h', 60, 'min'] as const)
+        : ([86_400, 'd', 3600, 'h'] as const);
+  const left = Math.floor((whole % size) / rest);
+  return `${Math.floor(whole / size)} ${unit}${left > 0 ? ` ${left} ${restUnit}` : ''}`;
 }
 
 export const formatShare = (share: number): string =>
@@ -68,11 +77,29 @@ export function formatPValue(p: number): string {
   return p < 0.001 ? p.toExponential(1) : p.toPrecision(2);
 }
 
-/** `infusion_pump` as `Infusion pump`; words in capitals stay. */
+const ABBREVIATIONS = /\b(ct|mri|pacs|ecg|eeg|hl7|dicom|mac|ip|os|pc|ups|voip|nas|ehr|ris|lis)\b/gi;
+
+/** An id as words: `ct-scanner` as `CT scanner`. */
 export function formatWords(id: string): string {
   if (!id) return 'Unknown';
-  const words = id.replaceAll(/[_-]+/g, ' ');
+  const words = id.replaceAll(/[_-]+/g, ' ').replaceAll(ABBREVIATIONS, (word) => word.toUpperCase());
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** `Infusion pump`, or that it is not known. */
+export const formatType = (type: string): string =>
+  type === '' || type === 'unknown' ? 'Type unknown' : formatWords(type);
+
+/**
+ * For `JSON.parse`: makes characters visible that a name could deceive with (control characters, reversal of
+ * the direction of writing, invisible ones). What a device calls itself is not to be trusted.
+ */
+export function visibly(_key: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  return value.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    if (character === '\n' || character === '\t') return ' ';
+    return `\u{27e8}U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}\u{27e9}`;
+  });
 }
 
 export const SEVERITIES = ['unknown', 'informational', 'low', 'medium', 'high', 'critical'] as const;

@@ -1,4 +1,6 @@
 import { signal } from '@preact/signals';
+import { getJson } from './api.ts';
+import { visibly } from './format.ts';
 import type { AlertEvent, DeviceEvent, Overview, StatusEvent } from '../api/schemas.ts';
 
 /** `lost` after the stream broke; the browser tries again by itself. */
@@ -23,9 +25,7 @@ export const onDevice = (listener: Listener<DeviceEvent>): (() => void) => liste
 
 export async function loadOverview(): Promise<void> {
   try {
-    const response = await fetch('/api/v1/overview');
-    if (!response.ok) return;
-    const answer = (await response.json()) as Overview;
+    const answer = await getJson<Overview>('/api/v1/overview', AbortSignal.timeout(10_000));
     overview.value = answer;
     status.value ??= answer.status;
   } catch {
@@ -56,7 +56,7 @@ export function startLive(): void {
     const on = <T>(name: string, take: (body: T) => void): void => {
       stream.addEventListener(name, (event: MessageEvent<string>) => {
         lastHeard.value = Date.now();
-        take(JSON.parse(event.data) as T);
+        take(JSON.parse(event.data, visibly) as T);
       });
     };
     stream.addEventListener('open', () => {

@@ -19,7 +19,10 @@
   const faint = [];
   for (const element of document.querySelectorAll('body *')) {
     const nodes = [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE);
-    const text = nodes.map((node) => node.textContent).join('').trim();
+    const text = nodes
+      .map((node) => node.textContent)
+      .join('')
+      .trim();
     if (!text || element.closest(':disabled, option, noscript') || !element.checkVisibility()) continue;
     const back = behind(element);
     const front = over(getComputedStyle(element).color, back);

@@ -3,7 +3,7 @@ import type { Alert, FlowList } from '../../api/schemas.ts';
 import { apiPath } from '../api.ts';
 import { readFinding } from '../finding.ts';
 import type { Comparison, Endpoint, Evidence, FindingView } from '../finding.ts';
-import { deviceLabel, formatCount, formatDuration, formatPValue, formatWords } from '../format.ts';
+import { deviceLabel, formatCount, formatDuration, formatPValue, formatType } from '../format.ts';
 import { useKeys } from '../keys.ts';
 import { onAlert } from '../live.ts';
 import { Flows } from '../parts/flows.tsx';
@@ -164,7 +164,7 @@ function Facts({ alert, view }: { alert: Alert; view: FindingView }) {
           <Link to={devicePath(alert.device)}>
             {deviceLabel({ name: alert.device_name, ip: alert.device_ip, mac: alert.device_mac, key: alert.device })}
           </Link>
-          <div class="muted">{formatWords(alert.device_type)}</div>
+          <div class="muted">{formatType(alert.device_type)}</div>
           <div class="mono">{alert.device_ip}</div>
           <div class="mono">{alert.device_mac}</div>
         </dd>
@@ -253,6 +253,9 @@ export function AlertPage({ uid }: { uid: string }) {
 
   if (alert.error?.status === 404) return <Missing what="alert" back="/" backText="To the alerts" />;
   if (!alert.data) return alert.error ? <Failure error={alert.error} retry={alert.reload} /> : <Loading lines={10} />;
+  // Addresses of the evidence other than the device's own: flows with them are marked.
+  const ends = view.evidence.flatMap((one) => [one.src?.ip, one.dst?.ip]);
+  const peers = new Set(ends.filter((ip) => ip !== undefined && ip !== '' && ip !== alert.data?.device_ip));
   const { uids } = place.value;
   const at = uids.indexOf(uid);
   const seconds = (alert.data.end_time - alert.data.start_time) / 1000;
@@ -318,7 +321,7 @@ export function AlertPage({ uid }: { uid: string }) {
             {!flows.data && !flows.error && <Loading lines={4} />}
             {flows.data &&
               (flows.data.rows.length > 0 ? (
-                <Flows rows={flows.data.rows} />
+                <Flows rows={flows.data.rows} marked={peers} />
               ) : (
                 <p class="muted">No flows of this device are kept from five minutes before to five minutes after.</p>
               ))}

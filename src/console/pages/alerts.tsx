@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { AlertPage as AlertPageBody, AlertSummary } from '../../api/schemas.ts';
 import { apiPath } from '../api.ts';
-import { deviceLabel, formatCount, formatWords, severityName } from '../format.ts';
+import { deviceLabel, formatCount, formatType, severityName } from '../format.ts';
 import { moveRow, useKeys } from '../keys.ts';
 import { missedSomething, onAlert, overview, status } from '../live.ts';
 import { Link } from '../parts/link.tsx';
@@ -71,8 +71,10 @@ function SeverityFilter({ chosen }: { chosen: string }) {
           {option ? (
             <>
               <SeverityShape id={Number(option)} />
-              {severityName(Number(option))}
-              {option !== '5' && <span aria-hidden="true">+</span>}{' '}
+              <span>
+                {severityName(Number(option))}
+                {option !== '5' && <span aria-hidden="true">+</span>}
+              </span>
               <b>{formatCount(sumFrom(counts, Number(option)))}</b>
             </>
           ) : (
@@ -100,7 +102,9 @@ function AlertLine({ alert }: { alert: AlertSummary }) {
         <Severity id={alert.severity_id} />
       </td>
       <td class="nowrap cell-time">
-        <time dateTime={new Date(alert.time).toISOString()}>{time.value.full(alert.time)}</time>
+        <time dateTime={new Date(alert.time).toISOString()}>
+          {time.value.clock(alert.time)} <span class="muted day">{time.value.day(alert.time)}</span>
+        </time>
       </td>
       <td class="cell-title">
         <Link to={alertPath(alert.uid)} row={alert.uid} class="row-link">
@@ -109,10 +113,10 @@ function AlertLine({ alert }: { alert: AlertSummary }) {
         <div class="muted clip">{alert.message}</div>
       </td>
       <td class="cell-device">
-        <Link to={devicePath(alert.device)} class="above">
+        <Link to={devicePath(alert.device)} class="above clamp">
           {label}
         </Link>
-        <div class="muted">{formatWords(alert.device_type)}</div>
+        <div class="muted">{formatType(alert.device_type)}</div>
       </td>
       <td class="cell-detector">
         {alert.detector}

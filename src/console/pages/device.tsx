@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { AlertPage as AlertPageBody, Device, FlowList, WindowList } from '../../api/schemas.ts';
 import { apiPath } from '../api.ts';
-import { deviceLabel, formatBytes, formatCount, formatShare, formatValue, formatWords } from '../format.ts';
+import { deviceLabel, formatBytes, formatCount, formatShare, formatType, formatValue, formatWords } from '../format.ts';
 import { moveRow, useKeys } from '../keys.ts';
 import { Flows } from '../parts/flows.tsx';
 import { Link } from '../parts/link.tsx';
@@ -38,7 +38,7 @@ function Fields({ fields }: { fields: Device['fields'] }) {
             <tr key={name}>
               <th scope="row">{formatWords(name)}</th>
               <td>
-                <strong>{name === 'type' ? formatWords(field.value) : field.value}</strong>
+                <strong>{name === 'type' ? formatType(field.value) : field.value || 'none'}</strong>
               </td>
               <td class="nowrap">
                 <meter min={0} max={1} value={field.confidence} aria-label={`Confidence of ${name}`} />{' '}
@@ -171,7 +171,7 @@ export function DevicePage({ deviceKey }: { deviceKey: string }) {
       <header class="device-head">
         <h1>{deviceLabel({ name: row.hostname, ip: row.ip, mac: row.mac, key: row.device })}</h1>
         <p class="sentence">
-          {formatWords(row.type)}
+          {formatType(row.type)}
           {row.vendor_name && ` · ${row.vendor_name}`}
           {row.model && ` ${row.model}`}
           {row.is_gateway && <span class="tag">gateway</span>}

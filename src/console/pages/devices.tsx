@@ -2,7 +2,7 @@ import type { Ref } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { DevicePage as DevicePageBody, DeviceSummary } from '../../api/schemas.ts';
 import { apiPath } from '../api.ts';
-import { deviceLabel, formatBytes, formatCount, formatWords } from '../format.ts';
+import { deviceLabel, formatBytes, formatCount, formatType, formatWords } from '../format.ts';
 import { moveRow, useKeys } from '../keys.ts';
 import { missedSomething, onDevice, overview, status } from '../live.ts';
 import { Link } from '../parts/link.tsx';
@@ -27,13 +27,13 @@ function DeviceLine({ device }: { device: DeviceSummary }) {
   return (
     <tr>
       <td class="cell-title">
-        <Link to={devicePath(device.device)} row={device.device} class="row-link">
+        <Link to={devicePath(device.device)} row={device.device} class="row-link clamp">
           {label}
         </Link>
         {device.is_gateway && <span class="tag">gateway</span>}
         {device.phase === 'learning' && <span class="tag">learning</span>}
       </td>
-      <td>{formatWords(device.type)}</td>
+      <td>{formatType(device.type)}</td>
       <td>
         {device.vendor_name || <span class="muted">unknown</span>}
         {device.model && <div class="muted">{device.model}</div>}
@@ -166,7 +166,11 @@ export function DevicesPage() {
         <TypedFilter name="text" label="Search name, address, model  ( / )" value={filter.text} field={search} />
         <label>
           <span class="visually-hidden">Type</span>
-          <select name="type" value={filter.type} onChange={(event) => go(withQuery({ type: event.currentTarget.value }))}>
+          <select
+            name="type"
+            value={filter.type}
+            onChange={(event) => go(withQuery({ type: event.currentTarget.value }))}
+          >
             <option value="">All types</option>
             {types.map(([type, count]) => (
               <option key={type} value={type}>

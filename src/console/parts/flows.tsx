@@ -1,3 +1,4 @@
+import { useState } from 'preact/hooks';
 import type { Flow } from '../../api/schemas.ts';
 import { formatBytes, formatDuration } from '../format.ts';
 import { time } from '../site.ts';
@@ -19,51 +20,69 @@ const STATES: Record<string, string> = {
   OTH: 'seen from the middle',
 };
 
-export function Flows({ rows }: { rows: Flow[] }) {
+/** As many as fit a glance; the rest is behind a button. */
+const FIRST_ROWS = 15;
+
+/** Flows as a table; those with an address in `marked` stand out. */
+export function Flows({ rows, marked }: { rows: Flow[]; marked?: ReadonlySet<string | undefined> }) {
+  const [all, setAll] = useState(false);
+  const shown = all ? rows : rows.slice(0, FIRST_ROWS);
+  const isMarked = (flow: Flow): boolean =>
+    marked !== undefined && (marked.has(flow['id.orig_h']) || marked.has(flow['id.resp_h']));
   return (
-    <div class="scroll" role="region" aria-label="Flows" tabIndex={0}>
-      <table class="grid flows">
-        <thead>
-          <tr>
-            <th scope="col">Time</th>
-            <th scope="col">From</th>
-            <th scope="col">To</th>
-            <th scope="col">Service</th>
-            <th scope="col" class="number">
-              Sent
-            </th>
-            <th scope="col" class="number">
-              Received
-            </th>
-            <th scope="col" class="number">
-              Duration
-            </th>
-            <th scope="col">State</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((flow) => (
-            <tr key={flow.uid}>
-              <td class="nowrap">{time.value.full(flow.ts * 1000)}</td>
-              <td class="mono">
-                {flow['id.orig_h']}
-                <span class="muted">:{flow['id.orig_p']}</span>
-              </td>
-              <td class="mono">
-                {flow['id.resp_h']}
-                <span class="muted">:{flow['id.resp_p']}</span>
-              </td>
-              <td>{flow.service || <span class="muted">{flow.proto}</span>}</td>
-              <td class="number">{formatBytes(flow.orig_bytes)}</td>
-              <td class="number">{formatBytes(flow.resp_bytes)}</td>
-              <td class="number">{formatDuration(flow.duration)}</td>
-              <td class="mono" title={STATES[flow.conn_state]}>
-                {flow.conn_state}
-              </td>
+    <>
+      <div class="scroll" role="region" aria-label="Flows" tabIndex={0}>
+        <table class="grid flows">
+          <thead>
+            <tr>
+              <th scope="col">Time</th>
+              <th scope="col">From</th>
+              <th scope="col">To</th>
+              <th scope="col">Service</th>
+              <th scope="col" class="number">
+                Sent
+              </th>
+              <th scope="col" class="number">
+                Received
+              </th>
+              <th scope="col" class="number">
+                Duration
+              </th>
+              <th scope="col">State</th>
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+          </thead>
+          <tbody>
+            {shown.map((flow) => (
+              <tr key={flow.uid} class={isMarked(flow) ? 'marked' : undefined}>
+                <td class="nowrap">
+                  {time.value.full(flow.ts * 1000)}
+                  {isMarked(flow) && <span class="visually-hidden"> with an address of the evidence</span>}
+                </td>
+                <td class="mono">
+                  {flow['id.orig_h']}
+                  <span class="muted">:{flow['id.orig_p']}</span>
+                </td>
+                <td class="mono">
+                  {flow['id.resp_h']}
+                  <span class="muted">:{flow['id.resp_p']}</span>
+                </td>
+                <td>{flow.service || <span class="muted">{flow.proto}</span>}</td>
+                <td class="number">{formatBytes(flow.orig_bytes)}</td>
+                <td class="number">{formatBytes(flow.resp_bytes)}</td>
+                <td class="number">{formatDuration(flow.duration)}</td>
+                <td class="mono" title={STATES[flow.conn_state]}>
+                  {flow.conn_state}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {shown.length < rows.length && (
+        <button type="button" class="more" onClick={() => setAll(true)}>
+          Show all {rows.length}
+        </button>
+      )}
+    </>
   );
 }

@@ -11,9 +11,17 @@ const STATE_TEXT: Record<string, string> = {
   failed: 'Failed',
 };
 
-function Item({ name, children, warn }: { name: string; children: ComponentChildren; warn?: boolean }) {
+interface ItemProps {
+  name: string;
+  children: ComponentChildren;
+  warn?: boolean;
+  /** Left out on a narrow screen as long as it warns of nothing. */
+  minor?: boolean;
+}
+
+function Item({ name, children, warn, minor }: ItemProps) {
   return (
-    <div class={warn ? 'strip-item strip-warn' : 'strip-item'}>
+    <div class={`strip-item${warn ? ' strip-warn' : minor ? ' strip-minor' : ''}`}>
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>
@@ -44,12 +52,12 @@ export function Strip() {
           </>
         )}
       </Item>
-      <Item name="Source">
+      <Item name="Source" minor>
         <span class="strip-source" title={now.sources.join(', ')}>
           {now.sources.length > 1 ? `${now.sources[0]} and ${now.sources.length - 1} more` : (now.sources[0] ?? 'none')}
         </span>
       </Item>
-      <Item name="Frames/s">
+      <Item name="Frames/s" minor>
         {formatCount(now.frames_per_second)}
         <span class="muted"> of {formatCount(now.frames)}</span>
       </Item>
@@ -68,7 +76,7 @@ export function Strip() {
           {formatCount(dropped)}
         </span>
       </Item>
-      <Item name="Capture loss" warn={(now.capture_loss ?? 0) > 0.001}>
+      <Item name="Capture loss" minor warn={(now.capture_loss ?? 0) > 0.001}>
         {now.capture_loss === null ? <span class="muted">not known</span> : formatShare(now.capture_loss)}
       </Item>
       <Item name="Detectors" warn={off.length > 0}>
