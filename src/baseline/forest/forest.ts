@@ -91,8 +91,8 @@ export interface Forest {
 /** Bounds within which a forest is built or read. */
 export const FOREST_LIMITS = { trees: 1000, columns: 4096, sampleSize: 4096 } as const;
 
-/** Rows that `scoreBatch` takes through a tree before the next tree: a tree and the rows stay in the cache. */
-const BLOCK_ROWS = 128;
+/** Rows that `scoreBatch` takes through a tree before the next tree: both stay in the first-level cache. */
+const BLOCK_ROWS = 32;
 
 /** Odds that a distance of one range width adds to a score. */
 const RANGE_WEIGHT = 4;
