@@ -1,0 +1,784 @@
+import type { FrameBatch } from '../kernel/frames.ts';
+import type { AlertRow, DeviceRow, FlowRow, ObservationRow, ScoreRow, WindowRow } from '../kernel/rows.ts';
+import { base62, hashNumbers, hashText } from '../lib/hash.ts';
+import { ipText, macText } from '../lib/address.ts';
+import { TextTable } from '../lib/text-table.ts';
+import { PacketDecoder } from '../decode/decoder.ts';
+import { DECODE_EVENTS, LAYER, createPacketColumns } from '../decode/packets.ts';
+import type { PacketColumns } from '../decode/packets.ts';
+import type { Dissector } from '../decode/dissector.ts';
+import { ObservationBuffer } from '../decode/observation-buffer.ts';
+import type { ObservationListener, ObservationView } from '../decode/observation-buffer.ts';
+import { communityId } from '../track/community-id.ts';
+import type { TrackConfig } from '../track/config.ts';
+import { connState, historyText } from '../track/conn-state.ts';
+import { FLOW_FLAG } from '../track/flow-table.ts';
+import { Streams } from '../track/streams.ts';
+import { Tracker } from '../track/tracker.ts';
+import type { FlowListener } from '../track/tracker.ts';
+import type { IdentityConfig } from '../identity/config.ts';
+import type { KnownClass } from '../identity/classes.ts';
+import type { Decider } from '../identity/decide.ts';
+import { Device } from '../identity/device.ts';
+import { DeviceTable } from '../identity/device-table.ts';
+import type { BindingChange, DeviceTableListener } from '../identity/device-table.ts';
+import { EVIDENCE } from '../identity/evidence.ts';
+import { F, FEATURES, FEATURE_COUNT } from '../features/catalogue.ts';
+import { WindowCounters } from '../features/windows.ts';
+import type { BaselineConfig } from '../baseline/config.ts';
+import { WindowModels } from '../baseline/models.ts';
+import { NoveltySets } from '../baseline/novelty.ts';
+import { WindowBaseline } from '../baseline/windows.ts';
+import { DetectEngine } from '../detect/engine.ts';
+import type { DetectorStatus } from '../detect/engine.ts';
+import type { LoadedDetector } from '../detect/load.ts';
+import { EndpointCursor, FlowCursor, addressKey } from '../detect/views.ts';
+import type { ArpView, DeviceClass, MessageView } from '../detect/sdk.ts';
+import { Correlator } from '../alerts/correlator.ts';
+import type { AlertsConfig } from '../alerts/config.ts';
+import { toAlertRow, toDeviceRow } from '../alerts/ocsf.ts';
+import type { OcsfOptions } from '../alerts/ocsf.ts';
+
+/** How far down the path frames go: for side-by-side timing. */
+export type HotPathStage = 'decode' | 'flows' | 'app' | 'all';
+
+export interface HotPathConfig {
+  readonly track: TrackConfig;
+  readonly identity: IdentityConfig;
+  readonly baseline: BaselineConfig;
+  readonly alerts: AlertsConfig;
+  readonly seed: number;
+  readonly stage: HotPathStage;
+  /** 16 bytes: keys the hashes in which identifiers leave the decoder. */
+  readonly tokenKey: Uint8Array;
+  readonly productVersion: string;
+}
+
+/** Where rows go; what is not given is not built. Called in event time order, within `process` and `finish`. */
+export interface HotPathOutput {
+  alert?(row: AlertRow): void;
+  device?(row: DeviceRow): void;
+  flow?(row: FlowRow): void;
+  observation?(row: ObservationRow): void;
+  score?(row: ScoreRow): void;
+  window?(row: WindowRow): void;
+}
+
+export interface HotPathDeps {
+  readonly dissectors: readonly Dissector[];
+  readonly detectors: readonly LoadedDetector[];
+  readonly classes: ReadonlyMap<string, KnownClass>;
+  readonly decider: Decider;
+  readonly output: HotPathOutput;
+  readonly onDetectorFailure?: (id: string, reason: string) => void;
+}
+
+export interface HotPathCounters {
+  framesRead: number;
+  framesDecoded: number;
+  /** By reason (a decode event). */
+  framesUndecodable: Record<string, number>;
+  decodeEvents: Record<string, number>;
+  appEvents: Record<string, number>;
+  flows: number;
+  flowEvictions: number;
+  openFlows: number;
+  devices: number;
+  deviceEvictions: number;
+  observations: number;
+  alerts: number;
+  streams: Streams['counters'];
+  fragments: PacketDecoder['fragments']['counters'];
+  textOverflow: number;
+  /** Frames whose time stamp lay before that of an earlier frame. */
+  timeWentBack: number;
+}
+
+/** A pause in the frames longer than this was not watched: nothing is concluded from it. */
+const UNOBSERVED_US = 600_000_000;
+const WINDOW_US = 10_000_000;
+const LONG_WINDOW_US = 60_000_000;
+const LEARNED_SHORT = 128;
+const LEARNED_LONG = 64;
+const OPEN_SEGMENT_US = 5_000_000;
+
+const UNKNOWN_CLASS: DeviceClass = {
+  id: 'unknown',
+  title: 'Unknown device',
+  medical: false,
+  lifeSupporting: false,
+  phi: false,
+  interactive: false,
+  server: false,
+  infrastructure: false,
+};
+
+/**
+ * The hot path: frames in, rows out. Everything that is decided here is decided by the frames' own time
+ * stamps and contents, never by the clock or the size of a batch, so the same frames give the same rows.
+ * See docs/explanation/life-of-a-packet.md.
+ */
+export class HotPath implements FlowListener, DeviceTableListener, ObservationListener {
+  readonly #config: HotPathConfig;
+  readonly #deps: HotPathDeps;
+  readonly #out: HotPathOutput;
+  readonly #decoder = new PacketDecoder();
+  #columns: PacketColumns = createPacketColumns(4096);
+  readonly #tracker: Tracker;
+  readonly #streams: Streams;
+  readonly #devices: DeviceTable;
+  readonly #observations: ObservationBuffer;
+  readonly #engine: DetectEngine;
+  readonly #correlator: Correlator;
+  readonly #novelty: NoveltySets;
+  readonly #models: WindowModels;
+  readonly #short: WindowCounters;
+  readonly #long: WindowCounters;
+  readonly #baselines: ({ short: WindowBaseline; long: WindowBaseline } | undefined)[] = [];
+  readonly #flow: FlowCursor;
+  readonly #message: MessageCursor;
+  readonly #ocsf: OcsfOptions;
+  /** Bit 0: what the originator sends leaves the monitored segments; bit 1: what the responder sends does. */
+  readonly #leaves: Uint8Array;
+  readonly #ja3 = new Map<number, string>();
+  readonly #ja4 = new Map<number, string>();
+  readonly #segmentLastUs: number[] = [];
+  readonly #undecodable = new Float64Array(DECODE_EVENTS.length);
+  readonly #appEvents = new Map<string, number>();
+  #framesRead = 0;
+  #framesDecoded = 0;
+  #flowsEnded = 0;
+  #observed = 0;
+  #alerts = 0;
+  #timeWentBack = 0;
+  #nowUs = 0;
+  #secondUs = 0;
+  #startedUs = 0;
+  #observedS = 0;
+  #learningClosed = false;
+  #origin = '';
+  #frame = 0;
+  #currentSlot = -1;
+
+  constructor(config: HotPathConfig, deps: HotPathDeps) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#out = deps.output;
+    const ports = deps.dissectors.flatMap((d) => [...d.ports]);
+    this.#tracker = new Tracker(config.track, this, ports);
+    this.#devices = new DeviceTable(config.identity, this.#tracker.segments, this);
+    this.#observations = new ObservationBuffer(new TextTable(262_144), config.tokenKey, this);
+    this.#streams = new Streams(deps.dissectors, config.track, this.#tracker, this.#observations);
+    this.#flow = new FlowCursor(
+      this.#tracker.flows,
+      this.#devices,
+      this.#tracker.segments,
+      () => this.#streams.services,
+    );
+    this.#message = new MessageCursor(this.#flow);
+    this.#novelty = new NoveltySets(config.baseline.maxSetSize);
+    this.#models = new WindowModels(config.seed);
+    const slots = config.stage === 'all' ? config.identity.maxDevices : 1;
+    this.#short = new WindowCounters(slots);
+    this.#long = new WindowCounters(slots);
+    this.#leaves = new Uint8Array(config.track.maxFlows);
+    this.#ocsf = {
+      productVersion: config.productVersion,
+      ocsfTypeId: (type) => deps.classes.get(type)?.ocsfTypeId ?? 0,
+      harm: (type) => deps.classes.get(type)?.harm ?? 'minor',
+    };
+    const classOf = (type: string): DeviceClass => deps.classes.get(type) ?? UNKNOWN_CLASS;
+    this.#engine = new DetectEngine({
+      detectors: config.stage === 'all' ? deps.detectors : [],
+      novelty: this.#novelty,
+      models: this.#models,
+      devices: () => this.#devices.devices.filter((d): d is Device => d !== undefined),
+      classOf,
+      blind: (device) => this.#isBlind(device as Device),
+      onFinding: (finding) => this.#correlator.add(finding),
+      onScore: (score) => this.#out.score?.(score),
+      onFailure: (id, reason) => deps.onDetectorFailure?.(id, reason),
+    });
+    this.#correlator = new Correlator(config.alerts, {
+      classOf,
+      position: () => ({ origin: this.#origin, frame: this.#frame }),
+    });
+  }
+
+  /** Event time reached, epoch microseconds. */
+  get nowUs(): number {
+    return this.#nowUs;
+  }
+
+  process(batch: FrameBatch): void {
+    if (batch.count > this.#columns.capacity) this.#columns = createPacketColumns(batch.count);
+    const p = this.#columns;
+    this.#decoder.decode(batch, p);
+    this.#origin = batch.origin;
+    const stage = this.#config.stage;
+    const n = batch.count;
+    this.#framesRead += n;
+    if (stage === 'decode') {
+      for (let i = 0; i < n; i++) {
+        if (p.layer[i] === LAYER.none) this.#undecodable[p.event[i]!]!++;
+        else this.#framesDecoded++;
+      }
+      return;
+    }
+    for (let i = 0; i < n; i++) {
+      const ts = batch.tsUs[i]!;
+      if (ts > this.#nowUs) this.#advance(ts);
+      else if (ts < this.#nowUs) this.#timeWentBack++;
+      if (p.layer[i] === LAYER.none) {
+        this.#undecodable[p.event[i]!]!++;
+        continue;
+      }
+      this.#framesDecoded++;
+      this.#frame = batch.firstFrame + i;
+      const slot = this.#tracker.track(p, i, this.#nowUs);
+      this.#currentSlot = slot;
+      if (stage === 'flows') continue;
+      if (slot >= 0) {
+        const direction = this.#tracker.direction;
+        if (stage === 'all') this.#account(p, i, slot, direction, batch.wireLen[i]!);
+        if (p.payLen[i]! > 0 || p.tcpFlags[i] !== 0) {
+          if (p.reassembled[i] === 1) this.#streams.packet(p, i, p.scratch, p.scratchView, slot, this.#nowUs);
+          else this.#streams.packet(p, i, batch.bytes, batch.view, slot, this.#nowUs);
+        }
+      } else if (stage === 'all') this.#noFlow(p, i, batch);
+      else if (p.layer[i] === LAYER.control) this.#streams.control(p, i, batch.bytes, batch.view, this.#nowUs);
+    }
+  }
+
+  /** Nothing was watched between two recordings: flows end, windows are dropped, silence means nothing. */
+  unobserved(fromUs: number, toUs: number): void {
+    this.#tracker.endAll(this.#nowUs);
+    this.#closeWindows(this.#nowUs, true);
+    this.#engine.unobserved(fromUs, toUs);
+    this.#segmentLastUs.length = 0;
+    this.#correlator.second(toUs);
+    this.#flushAlerts();
+    this.#secondUs = 0;
+  }
+
+  /** Learning is over for all devices known now: models are trained, what is new from here on is reported. */
+  closeLearning(): void {
+    this.#decideAll();
+    for (const device of this.#devices.devices) if (device !== undefined) this.#endLearning(device);
+    this.#train();
+    this.#learningClosed = true;
+  }
+
+  get learningClosed(): boolean {
+    return this.#learningClosed;
+  }
+
+  /** End of the input: flows end, alerts take their last form, the inventory is written. */
+  finish(): void {
+    this.#tracker.endAll(this.#nowUs);
+    this.#closeWindows(this.#nowUs, true);
+    this.#correlator.endAll();
+    this.#flushAlerts();
+    this.writeDevices();
+  }
+
+  /** Writes every device that has changed since it was last written. */
+  writeDevices(): void {
+    this.#decideAll();
+    if (this.#out.device === undefined) return;
+    for (const device of this.#devices.devices) {
+      if (device === undefined) continue;
+      device.version++;
+      this.#out.device(toDeviceRow(device, this.#ocsf, device.bytes, device.packets));
+    }
+  }
+
+  detectorStatus(): DetectorStatus[] {
+    return this.#engine.status();
+  }
+
+  /** Share of devices that have finished learning. */
+  learningProgress(): number {
+    let known = 0;
+    let done = 0;
+    for (const device of this.#devices.devices) {
+      if (device === undefined || device.isGateway) continue;
+      known++;
+      if (!device.learning) done++;
+    }
+    return known === 0 ? 0 : done / known;
+  }
+
+  counters(): HotPathCounters {
+    const named = (counts: Float64Array): Record<string, number> =>
+      Object.fromEntries(
+        [...counts].map((n, i) => [DECODE_EVENTS[i]!, n] as const).filter(([, n]) => n > 0),
+      );
+    return {
+      framesRead: this.#framesRead,
+      framesDecoded: this.#framesDecoded,
+      framesUndecodable: named(this.#undecodable),
+      decodeEvents: named(this.#decoder.eventCounts),
+      appEvents: Object.fromEntries([...this.#appEvents].sort(([a], [b]) => (a < b ? -1 : 1))),
+      flows: this.#flowsEnded,
+      flowEvictions: this.#tracker.flows.evictions,
+      openFlows: this.#tracker.flows.count,
+      devices: this.#devices.count,
+      deviceEvictions: this.#devices.evictions,
+      observations: this.#observed,
+      alerts: this.#alerts,
+      streams: this.#streams.counters,
+      fragments: this.#decoder.fragments.counters,
+      textOverflow: this.#observations.texts.overflow,
+      timeWentBack: this.#timeWentBack,
+    };
+  }
+
+  // ---- time ----
+
+  #advance(ts: number): void {
+    if (this.#secondUs === 0) {
+      this.#secondUs = Math.floor(ts / 1e6) * 1e6;
+      if (this.#startedUs === 0) this.#startedUs = ts;
+      this.#nowUs = ts;
+      return;
+    }
+    if (ts - this.#nowUs > UNOBSERVED_US) {
+      this.unobserved(this.#nowUs, ts);
+      this.#nowUs = ts;
+      this.#secondUs = Math.floor(ts / 1e6) * 1e6;
+      return;
+    }
+    while (ts >= this.#secondUs + 1e6) {
+      this.#secondUs += 1e6;
+      this.#nowUs = this.#secondUs;
+      this.#second(this.#secondUs);
+    }
+    this.#nowUs = ts;
+  }
+
+  #second(nowUs: number): void {
+    this.#observedS++;
+    this.#tracker.expire(nowUs);
+    if (this.#config.stage !== 'all') return;
+    if (nowUs % WINDOW_US === 0) this.#closeWindows(nowUs, false);
+    this.#engine.second(nowUs);
+    this.#correlator.second(nowUs);
+    this.#flushAlerts();
+  }
+
+  #closeWindows(nowUs: number, cut: boolean): void {
+    if (this.#config.stage !== 'all') return;
+    this.#decideAll();
+    const short = this.#short;
+    const start = Math.floor((nowUs - 1) / WINDOW_US) * WINDOW_US;
+    for (let a = 0; a < short.activeCount; a++) {
+      const slot = short.active[a]!;
+      const device = this.#devices.devices[slot];
+      if (device === undefined || device.isGateway) continue;
+      short.finish(slot);
+      this.#window(device, start, 10, short, cut);
+      short.foldInto(this.#long, slot);
+    }
+    short.clearAll();
+    const longDone = cut || nowUs % LONG_WINDOW_US === 0;
+    if (!longDone) return;
+    const longStart = Math.floor((nowUs - 1) / LONG_WINDOW_US) * LONG_WINDOW_US;
+    for (let a = 0; a < this.#long.activeCount; a++) {
+      const slot = this.#long.active[a]!;
+      const device = this.#devices.devices[slot];
+      if (device === undefined) continue;
+      this.#long.finish(slot);
+      this.#window(device, longStart, 60, this.#long, cut);
+      if (device.learning && !cut) this.#maybeEndLearning(device, nowUs);
+    }
+    this.#long.clearAll();
+  }
+
+  #window(device: Device, startUs: number, seconds: number, counters: WindowCounters, cut: boolean): void {
+    const at = device.slot * FEATURE_COUNT;
+    let baseline = this.#baselines[device.slot];
+    if (baseline === undefined) {
+      baseline = { short: new WindowBaseline(LEARNED_SHORT), long: new WindowBaseline(LEARNED_LONG) };
+      this.#baselines[device.slot] = baseline;
+    }
+    const own = seconds === 10 ? baseline.short : baseline.long;
+    const model = this.#engine.window(device, startUs, seconds, counters.values, at, own);
+    // A window that was cut short is no example of a whole one; an odd one is no example of a usual one.
+    if (!cut && (device.learning || (model !== undefined && model.pValue > 0.2))) own.add(counters.values, at);
+    if (this.#out.window !== undefined) {
+      const features: Record<string, number> = {};
+      for (let f = 0; f < FEATURE_COUNT; f++) features[FEATURES[f]!.name] = counters.values[at + f]!;
+      this.#out.window({
+        window_start: Math.floor(startUs / 1000),
+        window_s: seconds,
+        device: device.key,
+        vlan: device.vlan,
+        features,
+      });
+    }
+  }
+
+  // ---- learning ----
+
+  #maybeEndLearning(device: Device, nowUs: number): void {
+    const age = (nowUs - device.firstUs) / 1e6;
+    const { minLearnS, maxLearnS, stableNewRate } = this.#config.baseline;
+    if (age < minLearnS) return;
+    if (age < maxLearnS && this.#novelty.newRate(device.slot, 'new-peer:peer') > stableNewRate) return;
+    this.#endLearning(device);
+    this.#train();
+  }
+
+  #endLearning(device: Device): void {
+    device.learning = false;
+    device.version++;
+  }
+
+  #train(): void {
+    const known = this.#devices.devices.filter((d): d is Device => d !== undefined && !d.isGateway && !d.learning);
+    for (const seconds of [10, 60]) {
+      const rows = [];
+      for (const device of known) {
+        const baseline = this.#baselines[device.slot];
+        if (baseline !== undefined)
+          rows.push({ type: device.type, windows: seconds === 10 ? baseline.short : baseline.long });
+      }
+      this.#models.train(seconds, rows);
+    }
+  }
+
+  // ---- packets ----
+
+  #account(p: PacketColumns, i: number, slot: number, direction: number, wireBytes: number): void {
+    const flows = this.#tracker.flows;
+    const fromOrig = direction === 0;
+    const src = fromOrig ? flows.origDevice[slot]! : flows.respDevice[slot]!;
+    const dst = fromOrig ? flows.respDevice[slot]! : flows.origDevice[slot]!;
+    const payload = p.payWire[i]!;
+    const short = this.#short;
+    if (src >= 0) {
+      const device = this.#devices.devices[src]!;
+      device.lastUs = this.#nowUs;
+      device.packets++;
+      device.bytes += wireBytes;
+      this.#segmentLastUs[device.segment] = this.#nowUs;
+      if (!device.isGateway) {
+        const group = (flows.flags[slot]! & FLOW_FLAG.multicast) !== 0;
+        const external = (this.#leaves[slot]! & (fromOrig ? 1 : 2)) !== 0;
+        short.sent(src, wireBytes, payload, group, external);
+        const layer = p.layer[i]!;
+        if (layer === LAYER.tcp) {
+          const flags = p.tcpFlags[i]!;
+          if ((flags & 18) === 2) short.add(src, F.syn_out, 1);
+          else if ((flags & 4) !== 0) short.add(src, F.rst_out, 1);
+        } else if (layer === LAYER.icmp) short.add(src, F.icmp_out, 1);
+      }
+    }
+    if (dst >= 0 && !this.#devices.devices[dst]!.isGateway) short.received(dst, wireBytes, payload);
+  }
+
+  /** Frames that belong to no flow: ARP, layer 2 protocols, fragments, what could not be decoded to its end. */
+  #noFlow(p: PacketColumns, i: number, batch: FrameBatch): void {
+    if (p.hasMac[i] !== 1) return;
+    const segment = this.#tracker.segments.id(p.vlan[i]!, p.vni[i]!);
+    const device = this.#devices.sender(p.srcOui[i]!, p.srcNic[i]!, segment, this.#nowUs);
+    if (device === undefined) return;
+    const wire = batch.wireLen[i]!;
+    device.lastUs = this.#nowUs;
+    device.packets++;
+    device.bytes += wire;
+    this.#segmentLastUs[segment] = this.#nowUs;
+    const group = (p.dstOui[i]! & 0x010000) !== 0;
+    if (!device.isGateway) this.#short.sent(device.slot, wire, 0, group, false);
+    if (!group) {
+      const dst = this.#devices.findMac(p.dstOui[i]!, p.dstNic[i]!, segment);
+      if (dst >= 0 && !this.#devices.devices[dst]!.isGateway) this.#short.received(dst, wire, 0);
+    }
+    const layer = p.layer[i]!;
+    if (layer === LAYER.arp) this.#arp(p, i, batch, device, segment);
+    else if (layer === LAYER.control) {
+      this.#message.setLayer2(device);
+      this.#streams.control(p, i, batch.bytes, batch.view, this.#nowUs);
+    }
+  }
+
+  #arp(p: PacketColumns, i: number, batch: FrameBatch, device: Device, segment: number): void {
+    const at = i * 8;
+    const isRequest = p.srcPort[i] === 1;
+    const senderIp = p.ip[at + 3]!;
+    const targetIp = p.ip[at + 7]!;
+    if (isRequest && senderIp !== targetIp && !device.isGateway) this.#short.add(device.slot, F.arp_out, 1);
+    // The hardware address inside may differ from the frame's: then the frame's sender claims nothing by it.
+    const o = p.l4Off[i]! + 8;
+    const oui = batch.view.getUint16(o) * 256 + batch.bytes[o + 2]!;
+    const nic = batch.bytes[o + 3]! * 65_536 + batch.view.getUint16(o + 4);
+    const claimant =
+      oui === device.oui && nic === device.nic ? device : this.#devices.sender(oui, nic, segment, this.#nowUs);
+    // A probe (RFC 5227) asks with sender 0 and claims nothing.
+    if (claimant !== undefined && senderIp !== 0) this.#devices.claim(claimant, p.ip, at, false, 'arp', this.#nowUs);
+    const view: ArpView = {
+      sender: claimant,
+      senderMac: macText(oui, nic),
+      senderIp: senderIp === 0 ? '' : ipText(p.ip, at, false),
+      targetIp: ipText(p.ip, at + 4, false),
+      targetKey: addressKey(p.ip, at + 4, segment),
+      isRequest,
+      isGratuitous: senderIp === targetIp,
+    };
+    this.#engine.arp(view);
+  }
+
+  // ---- FlowListener ----
+
+  deviceOf(
+    oui: number,
+    nic: number,
+    hasMac: boolean,
+    segment: number,
+    words: Uint32Array,
+    at: number,
+    v6: boolean,
+    sender: boolean,
+    nowUs: number,
+  ): number {
+    if (this.#config.stage !== 'all') return -1;
+    if (!hasMac || this.#devices.keyedByIp || (oui === 0 && nic === 0)) {
+      const device = this.#devices.byIp(words, at, v6, segment, sender, nowUs);
+      return device === undefined ? -1 : device.slot;
+    }
+    if (!sender) return this.#devices.findMac(oui, nic, segment);
+    const device = this.#devices.sender(oui, nic, segment, nowUs);
+    if (device === undefined) return -1;
+    this.#devices.sent(device, words, at, v6, nowUs);
+    return device.slot;
+  }
+
+  flowStarted(slot: number, _nowUs: number): void {
+    if (this.#config.stage !== 'all') return;
+    const flow = this.#flow.bind(slot);
+    const { orig, resp } = flow;
+    this.#leaves[slot] =
+      (resp.isRemote || resp.isPublic ? 1 : 0) | (orig.isRemote || orig.isPublic ? 2 : 0);
+    if (orig.device !== undefined && !orig.device.isGateway)
+      this.#short.began(orig.device.slot, resp.key, hashNumbers(resp.key, resp.port, flow.ipProto));
+    if (resp.device !== undefined && !resp.device.isGateway && !resp.isMulticast)
+      this.#short.wasContacted(resp.device.slot, orig.key);
+    this.#engine.flowStarted(flow);
+  }
+
+  flowEstablished(slot: number, _nowUs: number): void {
+    if (this.#config.stage !== 'all') return;
+    this.#engine.flowEstablished(this.#flow.bind(slot));
+  }
+
+  flowMoved(): void {
+    // Which device sent is already corrected; that a flow changed its MAC address shows in the bindings.
+  }
+
+  flowEnded(slot: number, nowUs: number): void {
+    this.#flowsEnded++;
+    this.#streams.close(slot);
+    if (this.#config.stage === 'all') {
+      const flow = this.#flow.bind(slot);
+      const failed =
+        flow.proto === 'tcp' &&
+        (flow.connState === 'S0' || flow.connState === 'REJ' || flow.connState === 'RSTOS0');
+      if (failed) {
+        if (flow.orig.device !== undefined && !flow.orig.device.isGateway)
+          this.#short.add(flow.orig.device.slot, F.failed_out, 1);
+        if (flow.resp.device !== undefined && !flow.resp.device.isGateway)
+          this.#short.add(flow.resp.device.slot, F.failed_in, 1);
+      }
+      this.#engine.flowEnded(flow);
+    }
+    if (this.#out.flow !== undefined) this.#out.flow(this.#flowRow(slot));
+    if (this.#ja3.size > 0) this.#ja3.delete(slot);
+    if (this.#ja4.size > 0) this.#ja4.delete(slot);
+    void nowUs;
+  }
+
+  #flowUid(slot: number, community: string): string {
+    const flows = this.#tracker.flows;
+    const segment = flows.meta[slot]! >>> 9;
+    return 'C' + base62(hashText(`${community}|${flows.startUs[slot]!}|${this.#tracker.segments.name(segment)}`)) +
+      base62(hashNumbers(flows.startUs[slot]!, flows.ports[slot]!, flows.addr[slot * 8 + 3]!, flows.addr[slot * 8 + 7]!)).slice(0, 8);
+  }
+
+  #flowRow(slot: number): FlowRow {
+    const flows = this.#tracker.flows;
+    const meta = flows.meta[slot]!;
+    const v6 = (meta & 256) !== 0;
+    const proto = meta & 255;
+    const segment = meta >>> 9;
+    const high = flows.origIsHigh[slot] === 1;
+    const ports = flows.ports[slot]!;
+    const a = slot * 8;
+    const community = communityId(flows, slot);
+    const service = flows.service[slot]!;
+    const vlan = this.#tracker.segments.vlan[segment] ?? 0;
+    const vni = this.#tracker.segments.vni[segment] ?? 0;
+    const ja3 = this.#ja3.get(slot);
+    const ja4 = this.#ja4.get(slot);
+    const origMac = flows.origOui[slot] !== 0 || flows.origNic[slot] !== 0;
+    const respMac = flows.respOui[slot] !== 0 || flows.respNic[slot] !== 0;
+    return {
+      ts: flows.startUs[slot]! / 1e6,
+      uid: this.#flowUid(slot, community),
+      'id.orig_h': ipText(flows.addr, high ? a + 4 : a, v6),
+      'id.orig_p': high ? ports & 0xffff : ports >>> 16,
+      'id.resp_h': ipText(flows.addr, high ? a : a + 4, v6),
+      'id.resp_p': high ? ports >>> 16 : ports & 0xffff,
+      proto: proto === 6 ? 'tcp' : proto === 17 ? 'udp' : proto === 1 || proto === 58 ? 'icmp' : 'unknown_transport',
+      ...(service === 0 ? {} : { service: this.#streams.services[service - 1]! }),
+      duration: (flows.lastUs[slot]! - flows.startUs[slot]!) / 1e6,
+      orig_bytes: flows.origBytes[slot]!,
+      resp_bytes: flows.respBytes[slot]!,
+      conn_state: connState(flows, slot),
+      history: historyText(flows, slot),
+      orig_pkts: flows.origPkts[slot]!,
+      orig_ip_bytes: flows.origIpBytes[slot]!,
+      resp_pkts: flows.respPkts[slot]!,
+      resp_ip_bytes: flows.respIpBytes[slot]!,
+      missed_bytes: flows.missedBytes[slot]!,
+      ...(origMac ? { orig_l2_addr: macText(flows.origOui[slot]!, flows.origNic[slot]!) } : {}),
+      ...(respMac ? { resp_l2_addr: macText(flows.respOui[slot]!, flows.respNic[slot]!) } : {}),
+      ...(vlan === 0 ? {} : { vlan: vlan & 0xfff }),
+      ...(vlan >>> 12 === 0 ? {} : { inner_vlan: vlan >>> 12 }),
+      ...(vni === 0 ? {} : { vni }),
+      community_id: community,
+      ...(ja3 === undefined ? {} : { ja3 }),
+      ...(ja4 === undefined ? {} : { ja4 }),
+    };
+  }
+
+  // ---- DeviceTableListener ----
+
+  deviceAppeared(device: Device, _nowUs: number): void {
+    this.#engine.deviceAppeared(device);
+  }
+
+  bindingChanged(change: BindingChange, _nowUs: number): void {
+    this.#engine.binding(change);
+  }
+
+  deviceForgotten(device: Device): void {
+    this.#engine.deviceForgotten(device);
+    this.#short.clear(device.slot);
+    this.#long.clear(device.slot);
+    this.#baselines[device.slot] = undefined;
+  }
+
+  // ---- ObservationListener ----
+
+  observed(observation: ObservationView): void {
+    this.#observed++;
+    const slot = this.#currentSlot;
+    const kind = observation.kind;
+    if (kind === 'tls.client_hello' && slot >= 0) {
+      const ja3 = observation.text('ja3');
+      const ja4 = observation.text('ja4');
+      if (ja3 !== undefined) this.#ja3.set(slot, ja3);
+      if (ja4 !== undefined) this.#ja4.set(slot, ja4);
+    }
+    if (this.#config.stage !== 'all') return;
+    const message = this.#message;
+    if (slot >= 0) message.setFlow(this.#flow.bind(slot), this.#tracker.direction === 0);
+    message.observation = observation;
+    const speaker = message.speaker.device as Device | undefined;
+    if (speaker !== undefined && !message.speaker.isRemote) {
+      this.#short.add(speaker.slot, F.messages_out, 1);
+      const rules = EVIDENCE[kind];
+      if (rules !== undefined)
+        for (const rule of rules) {
+          if (rule.when !== undefined && observation.text(rule.when[0]) !== rule.when[1]) continue;
+          const value = observation.text(rule.field);
+          if (value !== undefined) speaker.addEvidence(rule.source, value, this.#nowUs);
+        }
+    }
+    if (this.#engine.listensTo(kind)) this.#engine.message(message);
+    if (this.#out.observation !== undefined) {
+      const community = slot >= 0 ? communityId(this.#tracker.flows, slot) : '';
+      this.#out.observation({
+        ts: this.#nowUs / 1e6,
+        flow_uid: slot >= 0 ? this.#flowUid(slot, community) : '',
+        device: speaker?.key ?? '',
+        protocol: kind.slice(0, kind.indexOf('.')),
+        kind,
+        ...observation.toFields(),
+      });
+    }
+  }
+
+  decodeEvent(name: string): void {
+    this.#appEvents.set(name, (this.#appEvents.get(name) ?? 0) + 1);
+  }
+
+  // ---- the rest ----
+
+  #decideAll(): void {
+    for (const device of this.#devices.devices)
+      if (device !== undefined && device.undecided) this.#deps.decider.decide(device);
+  }
+
+  #isBlind(device: Device): boolean {
+    const last = this.#segmentLastUs[device.segment];
+    return last === undefined || this.#nowUs - last > OPEN_SEGMENT_US;
+  }
+
+  #flushAlerts(): void {
+    for (const alert of this.#correlator.takeChanged()) {
+      if (alert.version === 1) this.#alerts++;
+      this.#out.alert?.(toAlertRow(alert, this.#ocsf));
+    }
+  }
+}
+
+/** The message under the cursor, in the form in which detectors see it. */
+class MessageCursor implements MessageView {
+  flow: FlowCursor | undefined;
+  fromOrig = true;
+  observation!: ObservationView;
+  readonly #flow: FlowCursor;
+  readonly #layer2 = new EndpointCursor();
+  #speaker: EndpointCursor;
+  #listener: EndpointCursor | undefined;
+
+  constructor(flow: FlowCursor) {
+    this.#flow = flow;
+    this.#speaker = flow.orig;
+  }
+
+  get kind(): string {
+    return this.observation.kind;
+  }
+  get speaker(): EndpointCursor {
+    return this.#speaker;
+  }
+  get listener(): EndpointCursor | undefined {
+    return this.#listener;
+  }
+
+  setFlow(flow: FlowCursor, fromOrig: boolean): void {
+    this.flow = this.#flow;
+    this.fromOrig = fromOrig;
+    this.#speaker = fromOrig ? flow.orig : flow.resp;
+    this.#listener = fromOrig ? flow.resp : flow.orig;
+  }
+
+  setLayer2(device: Device): void {
+    this.flow = undefined;
+    this.fromOrig = true;
+    this.#layer2.setDevice(device);
+    this.#speaker = this.#layer2;
+    this.#listener = undefined;
+  }
+
+  text(field: string): string | undefined {
+    return this.observation.text(field);
+  }
+
+  number(field: string): number | undefined {
+    return this.observation.number(field);
+  }
+}

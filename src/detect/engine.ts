@@ -1,0 +1,383 @@
+import { describeError } from '../kernel/errors.ts';
+import type { ScoreRow } from '../kernel/rows.ts';
+import { FEATURES, FEATURE_COUNT } from '../features/catalogue.ts';
+import type { FeatureName } from '../features/catalogue.ts';
+import { F } from '../features/catalogue.ts';
+import { NoveltySets } from '../baseline/novelty.ts';
+import type { WindowBaseline } from '../baseline/windows.ts';
+import type { WindowModels } from '../baseline/models.ts';
+import type { Device } from '../identity/device.ts';
+import type { LoadedDetector } from './load.ts';
+import type {
+  ArpView,
+  BindingView,
+  DetectorContext,
+  DetectorHooks,
+  DeviceClass,
+  DeviceView,
+  Endpoint,
+  Finding,
+  FlowView,
+  MessageView,
+  ModelScore,
+  Novelty,
+  Standing,
+  Technique,
+  WindowView,
+} from './sdk.ts';
+
+/** An endpoint as it was when the finding was made. */
+export interface EndpointSnapshot {
+  readonly device: Device | undefined;
+  readonly ip: string;
+  readonly mac: string;
+  readonly port: number;
+  readonly isPublic: boolean;
+  readonly isRemote: boolean;
+}
+
+/** A finding with everything copied out of the cursors, and who made it. */
+export interface RaisedFinding extends Omit<Finding, 'device' | 'evidence' | 'techniques'> {
+  readonly detector: string;
+  readonly analytic: string;
+  readonly version: number;
+  readonly device: Device;
+  readonly techniques: readonly Technique[];
+  readonly evidence: readonly { readonly src: EndpointSnapshot; readonly dst: EndpointSnapshot | undefined; readonly service: string }[];
+}
+
+export interface DetectorStatus {
+  readonly id: string;
+  readonly state: 'on' | 'failed';
+  readonly reason: string;
+  readonly findings: number;
+}
+
+interface Running {
+  readonly loaded: LoadedDetector;
+  readonly hooks: DetectorHooks;
+  failed: string;
+  findings: number;
+  readonly tables: Map<number, unknown>[];
+}
+
+export interface EngineOptions {
+  readonly detectors: readonly LoadedDetector[];
+  readonly novelty: NoveltySets;
+  readonly models: WindowModels;
+  readonly devices: () => Iterable<Device>;
+  readonly classOf: (type: string) => DeviceClass;
+  readonly blind: (device: DeviceView) => boolean;
+  readonly onFinding: (finding: RaisedFinding) => void;
+  readonly onScore: (score: ScoreRow) => void;
+  /** A detector has thrown and is off from now on. */
+  readonly onFailure: (id: string, reason: string) => void;
+}
+
+const MAX_EVIDENCE = 16;
+
+/** Runs the detectors: calls their hooks, keeps their state per device, switches off the one that throws. */
+export class DetectEngine {
+  readonly #options: EngineOptions;
+  readonly #running: Running[] = [];
+  #flowStart: Running[] = [];
+  #flowEstablished: Running[] = [];
+  #flowEnd: Running[] = [];
+  #message: Running[] = [];
+  readonly #messageByKind = new Map<string, Running[]>();
+  #window: Running[] = [];
+  #binding: Running[] = [];
+  #arp: Running[] = [];
+  #device: Running[] = [];
+  #second: Running[] = [];
+  #unobserved: Running[] = [];
+  readonly #windowView: WindowCursor;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#windowView = new WindowCursor();
+    for (const loaded of options.detectors) {
+      const tables: Map<number, unknown>[] = [];
+      const entry: { running: Running | undefined } = { running: undefined };
+      const ctx = this.#context(loaded, tables, entry);
+      try {
+        const running: Running = { loaded, hooks: loaded.definition.create(ctx), failed: '', findings: 0, tables };
+        entry.running = running;
+        this.#running.push(running);
+      } catch (error) {
+        const reason = describeError(error);
+        this.#running.push({ loaded, hooks: {}, failed: reason, findings: 0, tables });
+        options.onFailure(loaded.definition.id, reason);
+      }
+    }
+    this.#schedule();
+  }
+
+  status(): DetectorStatus[] {
+    return this.#running.map((r) => ({
+      id: r.loaded.definition.id,
+      state: r.failed === '' ? 'on' : 'failed',
+      reason: r.failed,
+      findings: r.findings,
+    }));
+  }
+
+  flowStarted(flow: FlowView): void {
+    for (let i = 0; i < this.#flowStart.length; i++) {
+      const r = this.#flowStart[i]!;
+      try {
+        r.hooks.onFlowStart!(flow);
+      } catch (error) {
+        this.#fail(r, error);
+      }
+    }
+  }
+
+  flowEstablished(flow: FlowView): void {
+    for (let i = 0; i < this.#flowEstablished.length; i++) {
+      const r = this.#flowEstablished[i]!;
+      try {
+        r.hooks.onFlowEstablished!(flow);
+      } catch (error) {
+        this.#fail(r, error);
+      }
+    }
+  }
+
+  flowEnded(flow: FlowView): void {
+    for (let i = 0; i < this.#flowEnd.length; i++) {
+      const r = this.#flowEnd[i]!;
+      try {
+        r.hooks.onFlowEnd!(flow);
+      } catch (error) {
+        this.#fail(r, error);
+      }
+    }
+  }
+
+  /** True when some detector listens to this kind: building the view can be spared otherwise. */
+  listensTo(kind: string): boolean {
+    return this.#listeners(kind).length > 0;
+  }
+
+  message(message: MessageView): void {
+    const listeners = this.#listeners(message.kind);
+    for (let i = 0; i < listeners.length; i++) {
+      const r = listeners[i]!;
+      try {
+        r.hooks.onMessage!(message);
+      } catch (error) {
+        this.#fail(r, error);
+      }
+    }
+  }
+
+  /** A window has closed: scores it, writes the scores, tells the detectors. */
+  window(
+    device: Device,
+    startUs: number,
+    seconds: number,
+    values: Float64Array,
+    at: number,
+    baseline: WindowBaseline | undefined,
+  ): ModelScore | undefined {
+    const view = this.#windowView;
+    const model = device.learning ? undefined : this.#options.models.judge(device.type, seconds, values, at);
+    view.set(device, startUs, seconds, values, at, baseline, model);
+    if (model !== undefined)
+      this.#options.onScore({
+        window_start: Math.floor(startUs / 1000),
+        window_s: seconds,
+        device: device.key,
+        vlan: device.vlan,
+        detector: 'unusual-behaviour',
+        score: model.score,
+        p_value: model.pValue,
+        n_calibration: model.nCalibration,
+        top_features: model.top.map((t) => t.feature),
+      });
+    for (let i = 0; i < this.#window.length; i++) {
+      const r = this.#window[i]!;
+      try {
+        r.hooks.onWindow!(view);
+      } catch (error) {
+        this.#fail(r, error);
+      }
+    }
+    return model;
+  }
+
+  binding(binding: BindingView): void {
+    for (const r of this.#binding) this.#guard(r, () => r.hooks.onBinding!(binding));
+  }
+
+  arp(arp: ArpView): void {
+    for (let i = 0; i < this.#arp.length; i++) {
+      const r = this.#arp[i]!;
+      try {
+        r.hooks.onArp!(arp);
+      } catch (error) {
+        this.#fail(r, error);
+      }
+    }
+  }
+
+  deviceAppeared(device: DeviceView): void {
+    for (const r of this.#device) this.#guard(r, () => r.hooks.onDevice!(device));
+  }
+
+  second(nowUs: number): void {
+    for (const r of this.#second) this.#guard(r, () => r.hooks.onSecond!(nowUs));
+  }
+
+  unobserved(fromUs: number, toUs: number): void {
+    for (const r of this.#unobserved) this.#guard(r, () => r.hooks.onUnobserved!(fromUs, toUs));
+  }
+
+  deviceForgotten(device: Device): void {
+    for (const r of this.#running) for (const table of r.tables) table.delete(device.slot);
+    this.#options.novelty.forget(device);
+  }
+
+  #guard(r: Running, call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#fail(r, error);
+    }
+  }
+
+  #fail(r: Running, error: unknown): void {
+    r.failed = describeError(error) || 'it threw nothing that says why';
+    this.#schedule();
+    this.#options.onFailure(r.loaded.definition.id, r.failed);
+  }
+
+  #schedule(): void {
+    const on = this.#running.filter((r) => r.failed === '');
+    this.#flowStart = on.filter((r) => r.hooks.onFlowStart !== undefined);
+    this.#flowEstablished = on.filter((r) => r.hooks.onFlowEstablished !== undefined);
+    this.#flowEnd = on.filter((r) => r.hooks.onFlowEnd !== undefined);
+    this.#message = on.filter((r) => r.hooks.onMessage !== undefined);
+    this.#messageByKind.clear();
+    this.#window = on.filter((r) => r.hooks.onWindow !== undefined);
+    this.#binding = on.filter((r) => r.hooks.onBinding !== undefined);
+    this.#arp = on.filter((r) => r.hooks.onArp !== undefined);
+    this.#device = on.filter((r) => r.hooks.onDevice !== undefined);
+    this.#second = on.filter((r) => r.hooks.onSecond !== undefined);
+    this.#unobserved = on.filter((r) => r.hooks.onUnobserved !== undefined);
+  }
+
+  #listeners(kind: string): Running[] {
+    let listeners = this.#messageByKind.get(kind);
+    if (listeners === undefined) {
+      const family = `${kind.slice(0, kind.indexOf('.'))}.*`;
+      listeners = this.#message.filter((r) => {
+        const kinds = r.hooks.messageKinds;
+        return kinds === undefined || kinds.includes(kind) || kinds.includes(family);
+      });
+      this.#messageByKind.set(kind, listeners);
+    }
+    return listeners;
+  }
+
+  #context(
+    loaded: LoadedDetector,
+    tables: Map<number, unknown>[],
+    entry: { running: Running | undefined },
+  ): DetectorContext<never> {
+    const { novelty, devices, classOf, blind, onFinding } = this.#options;
+    const definition = loaded.definition;
+    const context: DetectorContext<Record<string, number | boolean | string>> = {
+      params: loaded.params,
+      finding: (finding) => {
+        if (entry.running !== undefined) entry.running.findings++;
+        onFinding({
+          ...finding,
+          device: finding.device as Device,
+          detector: definition.id,
+          analytic: definition.analytic,
+          version: definition.version,
+          techniques: finding.techniques ?? definition.techniques,
+          evidence: finding.evidence.slice(0, MAX_EVIDENCE).map((e) => ({
+            src: snapshotEndpoint(e.src),
+            dst: e.dst === undefined ? undefined : snapshotEndpoint(e.dst),
+            service: e.service ?? '',
+          })),
+        });
+      },
+      novelty: (device, set, key): Novelty =>
+        novelty.note(device as Device, `${definition.id}:${set}`, key, device.learning),
+      knows: (device, set, key) => novelty.knows(device.slot, `${definition.id}:${set}`, key),
+      perDevice: <T>(create: () => T) => {
+        const table = new Map<number, unknown>();
+        tables.push(table);
+        return (device: DeviceView): T => {
+          let value = table.get(device.slot) as T | undefined;
+          if (value === undefined) {
+            value = create();
+            table.set(device.slot, value);
+          }
+          return value;
+        };
+      },
+      devices,
+      blind,
+      classOf: (device) => classOf(device.type),
+    };
+    // Each definition knows its own parameter names; the engine only passes them through.
+    return context as DetectorContext<never>;
+  }
+}
+
+function snapshotEndpoint(end: Endpoint): EndpointSnapshot {
+  return {
+    device: end.device as Device | undefined,
+    ip: end.ip,
+    mac: end.mac,
+    port: end.port,
+    isPublic: end.isPublic,
+    isRemote: end.isRemote,
+  };
+}
+
+const FEATURE_NAMES: readonly string[] = FEATURES.map((f) => f.name);
+
+class WindowCursor implements WindowView {
+  device!: Device;
+  startUs = 0;
+  seconds = 0;
+  model: ModelScore | undefined;
+  readonly features = FEATURE_NAMES;
+  #values: Float64Array = new Float64Array(FEATURE_COUNT);
+  #at = 0;
+  #baseline: WindowBaseline | undefined;
+
+  set(
+    device: Device,
+    startUs: number,
+    seconds: number,
+    values: Float64Array,
+    at: number,
+    baseline: WindowBaseline | undefined,
+    model: ModelScore | undefined,
+  ): void {
+    this.device = device;
+    this.startUs = startUs;
+    this.seconds = seconds;
+    this.#values = values;
+    this.#at = at;
+    this.#baseline = baseline;
+    this.model = model;
+  }
+
+  value(feature: string): number {
+    const f = F[feature as FeatureName];
+    return f === undefined ? 0 : this.#values[this.#at + f]!;
+  }
+
+  standing(feature: string): Standing | undefined {
+    const f = F[feature as FeatureName];
+    return f === undefined ? undefined : this.#baseline?.standing(f, this.#values[this.#at + f]!);
+  }
+}

@@ -1,0 +1,192 @@
+import { hashNumbers } from '../lib/hash.ts';
+import { ipText, isMulticastIp, isPrivate, macText } from '../lib/address.ts';
+import type { Device } from '../identity/device.ts';
+import type { DeviceTable } from '../identity/device-table.ts';
+import { FLOW_FLAG } from '../track/flow-table.ts';
+import type { FlowTable } from '../track/flow-table.ts';
+import { connState } from '../track/conn-state.ts';
+import type { SegmentTable } from '../track/segments.ts';
+import type { Endpoint, FlowView } from './sdk.ts';
+
+/** Stable key of an address in a segment, for sets. */
+export function addressKey(words: Uint32Array, at: number, segment: number): number {
+  return hashNumbers(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, segment, 7);
+}
+
+/** One end of the flow under the cursor; texts are made when asked for. */
+export class EndpointCursor implements Endpoint {
+  device: Device | undefined;
+  /** Device by MAC address, a gateway included: for who sent it, not for who it is. */
+  carrier: Device | undefined;
+  port = 0;
+  key = 0;
+  isPublic = false;
+  isRemote = false;
+  isMulticast = false;
+  readonly #words = new Uint32Array(4);
+  #v6 = false;
+  #hasIp = false;
+  #oui = 0;
+  #nic = 0;
+  #ip: string | undefined;
+  #mac: string | undefined;
+
+  get ip(): string {
+    if (this.#ip === undefined) this.#ip = this.#hasIp ? ipText(this.#words, 0, this.#v6) : '';
+    return this.#ip;
+  }
+
+  get mac(): string {
+    if (this.#mac === undefined)
+      this.#mac = this.#oui === 0 && this.#nic === 0 ? '' : macText(this.#oui, this.#nic);
+    return this.#mac;
+  }
+
+  set(
+    words: Uint32Array,
+    at: number,
+    v6: boolean,
+    oui: number,
+    nic: number,
+    port: number,
+    carrier: Device | undefined,
+    devices: DeviceTable,
+    segment: number,
+  ): void {
+    this.#ip = undefined;
+    this.#mac = undefined;
+    this.#hasIp = true;
+    this.#v6 = v6;
+    for (let w = 0; w < 4; w++) this.#words[w] = words[at + w]!;
+    this.#oui = oui;
+    this.#nic = nic;
+    this.port = port;
+    this.carrier = carrier;
+    this.isMulticast = isMulticastIp(words, at, v6);
+    this.isPublic = !this.isMulticast && !isPrivate(words, at, v6);
+    this.device = undefined;
+    this.isRemote = false;
+    if (!this.isMulticast) {
+      if (carrier !== undefined && (!carrier.isGateway || carrier.owns(this.ip))) this.device = carrier;
+      else if (carrier !== undefined) this.isRemote = true;
+      else this.device = devices.holder(words, at, segment);
+      if (this.device !== undefined && this.device.isGateway && !this.device.owns(this.ip)) {
+        this.device = undefined;
+        this.isRemote = true;
+      }
+    }
+    this.key = this.device !== undefined ? this.device.id : addressKey(words, at, segment);
+  }
+
+  /** For speakers of layer 2 protocols. */
+  setDevice(device: Device): void {
+    this.#ip = device.ip;
+    this.#mac = device.mac;
+    this.#hasIp = false;
+    this.#oui = device.oui;
+    this.#nic = device.nic;
+    this.port = 0;
+    this.carrier = device;
+    this.device = device;
+    this.key = device.id;
+    this.isPublic = false;
+    this.isRemote = false;
+    this.isMulticast = false;
+  }
+}
+
+const PROTO: Readonly<Record<number, FlowView['proto']>> = { 6: 'tcp', 17: 'udp', 1: 'icmp', 58: 'icmp' };
+
+/** A flow of the table in the form in which detectors see it. */
+export class FlowCursor implements FlowView {
+  slot = -1;
+  readonly orig = new EndpointCursor();
+  readonly resp = new EndpointCursor();
+  proto: FlowView['proto'] = 'other';
+  ipProto = 0;
+  readonly #flows: FlowTable;
+  readonly #devices: DeviceTable;
+  readonly #segments: SegmentTable;
+  readonly #services: () => readonly string[];
+
+  constructor(flows: FlowTable, devices: DeviceTable, segments: SegmentTable, services: () => readonly string[]) {
+    this.#flows = flows;
+    this.#devices = devices;
+    this.#segments = segments;
+    this.#services = services;
+  }
+
+  bind(slot: number): this {
+    const t = this.#flows;
+    this.slot = slot;
+    const meta = t.meta[slot]!;
+    this.ipProto = meta & 255;
+    this.proto = PROTO[this.ipProto] ?? 'other';
+    const v6 = (meta & 256) !== 0;
+    const segment = meta >>> 9;
+    const high = t.origIsHigh[slot] === 1;
+    const ports = t.ports[slot]!;
+    const a = slot * 8;
+    const od = t.origDevice[slot]!;
+    const rd = t.respDevice[slot]!;
+    const devices = this.#devices.devices;
+    this.orig.set(
+      t.addr,
+      high ? a + 4 : a,
+      v6,
+      t.origOui[slot]!,
+      t.origNic[slot]!,
+      high ? ports & 0xffff : ports >>> 16,
+      od >= 0 ? devices[od] : undefined,
+      this.#devices,
+      segment,
+    );
+    this.resp.set(
+      t.addr,
+      high ? a : a + 4,
+      v6,
+      t.respOui[slot]!,
+      t.respNic[slot]!,
+      high ? ports >>> 16 : ports & 0xffff,
+      rd >= 0 ? devices[rd] : undefined,
+      this.#devices,
+      segment,
+    );
+    return this;
+  }
+
+  get service(): string {
+    const index = this.#flows.service[this.slot]!;
+    return index === 0 ? '' : (this.#services()[index - 1] ?? '');
+  }
+  get startUs(): number {
+    return this.#flows.startUs[this.slot]!;
+  }
+  get lastUs(): number {
+    return this.#flows.lastUs[this.slot]!;
+  }
+  get fromStart(): boolean {
+    return (this.#flows.flags[this.slot]! & FLOW_FLAG.fromStart) !== 0;
+  }
+  get established(): boolean {
+    return (this.#flows.flags[this.slot]! & FLOW_FLAG.established) !== 0;
+  }
+  get origPkts(): number {
+    return this.#flows.origPkts[this.slot]!;
+  }
+  get respPkts(): number {
+    return this.#flows.respPkts[this.slot]!;
+  }
+  get origBytes(): number {
+    return this.#flows.origBytes[this.slot]!;
+  }
+  get respBytes(): number {
+    return this.#flows.respBytes[this.slot]!;
+  }
+  get connState(): string {
+    return connState(this.#flows, this.slot);
+  }
+  get vlan(): string {
+    return this.#segments.name(this.#flows.meta[this.slot]! >>> 9);
+  }
+}
