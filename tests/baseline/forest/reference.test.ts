@@ -87,7 +87,7 @@ describeWithCaptures('forest against scikit-learn', (captures) => {
     expect(saveForest(loadForest(saveForest(forest)))).toEqual(saveForest(forest));
   });
 
-  it('finds the anomalies of the ADBench sets as well as scikit-learn', () => {
+  it('finds the anomalies of the ADBench sets as well as scikit-learn', { timeout: 120_000 }, () => {
     const figures = readSklearnFigures();
     let ours = 0;
     let theirs = 0;
