@@ -39,6 +39,8 @@ export function kindOfFailure(error: unknown): FailureKind {
   const text = describeError(error);
   if (/No space left on device|errno: 28\b|ENOSPC/.test(text)) return 'full';
   const code = engineCode(error);
+  // An error of our own making does not pass by waiting.
+  if (error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError) return 'refused';
   if (code === undefined) return 'away';
   if (DISK_FULL.has(code)) return 'full';
   if (DENIED.has(code)) return 'denied';

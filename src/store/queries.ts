@@ -15,6 +15,8 @@ const MAX_PAGE = 10_000;
 const MAX_WINDOWS = 100_000;
 const MAX_WORDS = 16;
 const MAX_WORD_LENGTH = 256;
+/** Longer than any key of ours: what is asked for need not travel further. */
+const MAX_KEY_LENGTH = 4096;
 
 /** One order of a list. The id is its last part, so that no two rows stand at the same place. */
 interface Order {
@@ -127,7 +129,7 @@ export function createQueries(client: ClickHouseClient, database: string): Store
     async alert(uid) {
       const rows = await ask<AlertRow>(
         `SELECT ${columnsOf('alerts')} FROM ${database}.alerts FINAL WHERE uid = {uid:String} LIMIT 1`,
-        { uid: uid.toWellFormed() },
+        { uid: asked(uid) },
       );
       return rows[0];
     },
@@ -147,7 +149,7 @@ export function createQueries(client: ClickHouseClient, database: string): Store
     async device(key) {
       const rows = await ask<RawDevice>(
         `SELECT ${columnsOf('devices')} FROM ${database}.devices FINAL WHERE device = {device:String} LIMIT 1`,
-        { device: key.toWellFormed() },
+        { device: asked(key) },
       );
       return rows[0] === undefined ? undefined : toDevice(rows[0]);
     },
@@ -170,7 +172,7 @@ export function createQueries(client: ClickHouseClient, database: string): Store
          WHERE device = {device:String} AND window_s = {windowS:UInt32}
            AND window_start >= {from:Int64} AND window_start <= {to:Int64}
          ORDER BY window_start LIMIT {size:UInt32}`,
-        { device: device.toWellFormed(), windowS, from: wholeMs(from), to: wholeMs(to), size: MAX_WINDOWS },
+        { device: asked(device), windowS, from: wholeMs(from), to: wholeMs(to), size: MAX_WINDOWS },
       );
       return rows;
     },
@@ -199,14 +201,10 @@ function alertConditions(filter: AlertFilter): Conditions {
   if (filter.severityAtLeast !== undefined)
     add('severity_id >= {severity:Float64}', 'severity', filter.severityAtLeast);
   if (filter.device !== undefined) {
-    add('(device = {device:String} OR has(parties, {device:String}))', 'device', filter.device.toWellFormed());
+    add('(device = {device:String} OR has(parties, {device:String}))', 'device', asked(filter.device));
   }
   if (filter.detector !== undefined) {
-    add(
-      '(detector = {detector:String} OR has(detectors, {detector:String}))',
-      'detector',
-      filter.detector.toWellFormed(),
-    );
+    add('(detector = {detector:String} OR has(detectors, {detector:String}))', 'detector', asked(filter.detector));
   }
   if (filter.from !== undefined) add('time >= {from:Int64}', 'from', wholeMs(filter.from));
   if (filter.to !== undefined) add('time <= {to:Int64}', 'to', wholeMs(filter.to));
@@ -218,7 +216,7 @@ function deviceConditions(filter: DeviceFilter): Conditions {
   const where: Conditions = { sql: [], params: {} };
   const add = (sql: string, name: string, value: string): void => {
     where.sql.push(sql);
-    where.params[name] = value.toWellFormed();
+    where.params[name] = asked(value);
   };
   if (filter.type !== undefined) add('type = {type:String}', 'type', filter.type);
   if (filter.vendor !== undefined) add('lowerUTF8(vendor_name) = lowerUTF8({vendor:String})', 'vendor', filter.vendor);
@@ -249,13 +247,13 @@ function flowConditions(device: DeviceRow, around: { from: number; to: number } 
   const params: Record<string, unknown> = {};
   const sql: string[] = [];
   if (device.mac !== '' && !device.is_gateway && device.device.endsWith(device.mac)) {
-    params['mac'] = device.mac;
+    params['mac'] = asked(device.mac);
     sql.push('(orig_l2_addr = {mac:String} OR resp_l2_addr = {mac:String})');
   } else {
     const addresses = [...new Set([device.ip, ...device.ips])].filter((ip) => ip !== '').slice(0, 64);
     if (addresses.length === 0) return undefined;
     const marks = addresses.map((ip, i) => {
-      params[`ip${i}`] = ip.toWellFormed();
+      params[`ip${i}`] = asked(ip);
       return `{ip${i}:String}`;
     });
     sql.push(`(orig_h IN (${marks.join(', ')}) OR resp_h IN (${marks.join(', ')}))`);
@@ -286,6 +284,10 @@ function columnsOf(table: TableName): string {
 
 function wholeMs(value: number): number {
   return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Math.trunc(value) || 0));
+}
+
+function asked(value: string): string {
+  return value.slice(0, MAX_KEY_LENGTH).toWellFormed();
 }
 
 function pageSize(limit: number): number {

@@ -11,7 +11,7 @@ export interface TableWriter {
    * @throws {WardwatchError} `WW_STORE` or `WW_DISK_FULL` where they could not be stored: some may be, so write them again.
    */
   write(lines: readonly string[]): Promise<void>;
-  /** Sends what is buffered with one last try each, and takes nothing more. */
+  /** Takes nothing more, sends what was begun with one last try each, and comes back when all of it has ended. */
   close(): Promise<void>;
 }
 
@@ -44,6 +44,8 @@ export function createTableWriter(limits: StoreConfig['write'], deps: TableWrite
   /** Ends the pause between two tries. */
   let wake: (() => void) | undefined;
   const waitingForRoom: (() => void)[] = [];
+  /** Calls of write that have not come back. */
+  const open = new Set<Promise<void>>();
 
   const isFull = (): boolean => queuedRows >= limits.batch_rows || queuedBytes >= limits.batch_bytes;
 
@@ -154,43 +156,49 @@ export function createTableWriter(limits: StoreConfig['write'], deps: TableWrite
     wake = undefined;
   };
 
-  const room = async (): Promise<void> => {
-    while (heldBytes > limits.buffer_bytes) {
-      const { promise, resolve } = Promise.withResolvers<undefined>();
-      waitingForRoom.push(() => resolve(undefined));
-      await promise;
+  const roomMade = async (): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    waitingForRoom.push(() => resolve(undefined));
+    await promise;
+  };
+
+  const writeInPortions = async (lines: readonly string[]): Promise<void> => {
+    const stored: Promise<void>[] = [];
+    let from = 0;
+    while (from < lines.length) {
+      let to = from;
+      let bytes = 0;
+      while (to < lines.length && to - from < limits.batch_rows && (to === from || bytes < limits.batch_bytes)) {
+        bytes += Buffer.byteLength(lines[to]!) + 1;
+        to++;
+      }
+      // Nothing may come between the last look at the room and the use of it.
+      while (heldBytes > limits.buffer_bytes) await roomMade();
+      const portion = enqueue(lines.slice(from, to), bytes);
+      // Its failure is seen by Promise.all below, which may come later than the failure.
+      portion.catch(() => {});
+      stored.push(portion);
+      from = to;
     }
+    await Promise.all(stored);
   };
 
   return {
     async write(lines) {
-      const stored: Promise<void>[] = [];
-      let from = 0;
-      while (from < lines.length) {
-        let to = from;
-        let bytes = 0;
-        while (to < lines.length && to - from < limits.batch_rows && (to === from || bytes < limits.batch_bytes)) {
-          bytes += Buffer.byteLength(lines[to]!) + 1;
-          to++;
-        }
-        await room();
-        if (closing) {
-          throw new WardwatchError('WW_STORE', 'The store is closed.', 'Write before the store is stopped.');
-        }
-        const portion = enqueue(lines.slice(from, to), bytes);
-        // Its failure is seen by Promise.all below, which may come later than the failure.
-        portion.catch(() => {});
-        stored.push(portion);
-        from = to;
+      if (closing) throw new WardwatchError('WW_STORE', 'The store is closed.', 'Write before the store is stopped.');
+      const writing = writeInPortions(lines);
+      open.add(writing);
+      try {
+        await writing;
+      } finally {
+        open.delete(writing);
       }
-      await Promise.all(stored);
     },
     async close() {
       closing = true;
       wake?.();
-      for (const admit of waitingForRoom.splice(0)) admit();
       if (queue.length > 0) send();
-      await sending;
+      await Promise.allSettled(open);
     },
   };
 }
