@@ -63,10 +63,10 @@ async function advance(cursor: Cursor, signal: AbortSignal | undefined): Promise
   }
 }
 
-/** The largest time stamp from `next` on, and at least the key. */
+/** The key after the whole batch. */
 function lastKey(cursor: Cursor, batch: FrameBatch): number {
   let key = cursor.keyUs;
-  for (let i = cursor.next; i < batch.count; i++) if (batch.tsUs[i]! > key) key = batch.tsUs[i]!;
+  for (let i = 0; i < batch.count; i++) if (batch.tsUs[i]! > key) key = batch.tsUs[i]!;
   return key;
 }
 
@@ -163,8 +163,8 @@ export function mergeSources(sources: readonly FrameSource[]): MergedSources {
         if (batch === undefined) continue;
         chosen.recording = true;
 
-        const wholeKey = chosen.next === 0 ? lastKey(chosen, batch) : Infinity;
-        if (wholeKey < limitUs || (mayReach && wholeKey === limitUs)) {
+        const wholeKey = chosen.next === 0 ? lastKey(chosen, batch) : undefined;
+        if (wholeKey !== undefined && (wholeKey < limitUs || (mayReach && wholeKey === limitUs))) {
           if (mixed !== undefined && mixed.count > 0) {
             yield item(mixed);
             mixed.count = 0;
