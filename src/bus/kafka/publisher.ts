@@ -57,10 +57,14 @@ function endOfRecord(batch: FrameBatch, from: number, limit: number): number {
   return batch.count;
 }
 
-/** Whether the same request may succeed later: a broker that is away or has no leader yet. */
+/**
+ * Whether the same request may succeed later: a broker that is away or has no leader yet. kafkajs wraps such
+ * an error in one that may not be tried again when its own few attempts are over: the innermost decides.
+ */
 function mayPass(error: unknown): boolean {
-  if (error instanceof kafkajs.KafkaJSNumberOfRetriesExceeded) return true;
-  return error instanceof kafkajs.KafkaJSError && error.retriable;
+  let inner = error;
+  while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
+  return inner instanceof kafkajs.KafkaJSError && inner.retriable;
 }
 
 /**
