@@ -2,8 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { Component, Reporter } from '../../kernel/component.ts';
 import { describeError, WardwatchError } from '../../kernel/errors.ts';
 import type { ForestConfig } from './config.ts';
-import type { TrainRefusal } from './train.ts';
-import type { TrainMessage } from './worker.ts';
+import type { TrainedBytes, TrainMessage } from './train.ts';
 
 export interface TrainRequest {
   /**
@@ -18,9 +17,6 @@ export interface TrainRequest {
   /** One name a column. */
   featureNames: readonly string[];
 }
-
-/** A forest for `loadForest`, or why there is none. */
-export type TrainedBytes = { ok: true; bytes: Uint8Array } | { ok: false; reason: TrainRefusal; detail: string };
 
 export interface ForestTrainer extends Component {
   /**

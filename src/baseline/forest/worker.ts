@@ -2,16 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { saveForest } from './codec.ts';
 import { trainForest } from './train.ts';
-import type { TrainOptions } from './train.ts';
-import type { TrainedBytes } from './trainer.ts';
-
-/** What the trainer sends. */
-export interface TrainMessage {
-  matrix: Float64Array;
-  rows: number;
-  columns: number;
-  options: TrainOptions;
-}
+import type { TrainedBytes, TrainMessage } from './train.ts';
 
 parentPort?.on('message', ({ matrix, rows, columns, options }: TrainMessage) => {
   const outcome = trainForest(matrix, rows, columns, options);
