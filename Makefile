@@ -39,7 +39,7 @@ $(console): $(installed) $(shell find src/console -type f 2>/dev/null)
 	@mkdir -p $(@D) && touch $@
 
 components: $(installed) chromium
-	@$(own_node) node scripts/kafka-jars.mjs
+	@$(own_node) node scripts/kafka-jars.mjs >/dev/null
 
 # The browser of the end-to-end tests. Without the right to install it they say so; in CI they fail.
 chromium:

@@ -31,6 +31,7 @@ export default defineConfig({
           include: integration,
           pool: 'forks',
           fileParallelism: false,
+          globalSetup: ['tests/support/kafka/global-setup.ts'],
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
