@@ -1,10 +1,12 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
+import { alertsConfig } from '../alerts/config.ts';
 import { apiConfigSchema } from '../api/config.ts';
 import { baselineConfig } from '../baseline/config.ts';
 import { forestConfigSchema } from '../baseline/forest/config.ts';
 import { kafkaBusConfigSchema } from '../bus/kafka/config.ts';
 import { memoryBusConfigSchema } from '../bus/memory/config.ts';
+import { detectConfig } from '../detect/config.ts';
 import { identityConfig } from '../identity/config.ts';
 import { liveConfigSchema } from '../sources/live/config.ts';
 import { storeConfigSchema } from '../store/config.ts';
@@ -32,9 +34,16 @@ export const configSchema = Type.Object(
       { ...section, description: 'What carries frames from the sources to the hot path' },
     ),
     hotPath: Type.Object(
-      { track: trackConfig, identity: identityConfig, baseline: baselineConfig, forest: forestConfigSchema },
+      {
+        track: trackConfig,
+        identity: identityConfig,
+        baseline: baselineConfig,
+        forest: forestConfigSchema,
+        alerts: alertsConfig,
+      },
       { ...section, description: 'From packets to findings' },
     ),
+    detection: detectConfig,
     store: storeConfigSchema,
     api: apiConfigSchema,
     telemetry: telemetryConfigSchema,

@@ -67,7 +67,7 @@ describe('loading', () => {
     const env = { WARDWATCH_CONFIG: path, WARDWATCH_API__PORT: '9100', WARDWATCH_HOT_PATH__TRACK__MAX_FLOWS: '2048' };
     const { config } = loadConfig({ env });
     expect(config.api).toMatchObject({ port: 9100, host: '0.0.0.0' });
-    expect(config.hotPath.track.maxFlows).toBe(2048);
+    expect(config.hotPath.track.max_flows).toBe(2048);
   });
 
   it('reads lists, numbers as text where text is asked for, and names of one’s own', () => {
