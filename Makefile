@@ -43,10 +43,11 @@ components: $(installed) chromium
 
 # The browser of the end-to-end tests. Without the right to install it they say so; in CI they fail.
 chromium:
-	@if command -v chromium chromium-browser google-chrome >/dev/null; then exit 0; fi; \
+	@if [ -x "$${WARDWATCH_CHROMIUM:-/usr/bin/chromium}" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo 'installing chromium for the end-to-end tests'; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 	else \
-	  echo 'no chromium here: install it (Debian: apt-get install chromium) or the end-to-end tests cannot run' >&2; \
+	  echo 'no /usr/bin/chromium: install it (Debian: apt-get install chromium) or name one in WARDWATCH_CHROMIUM,' >&2; \
+	  echo 'else the end-to-end tests cannot run' >&2; \
 	fi
