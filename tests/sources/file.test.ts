@@ -12,6 +12,7 @@ import { describeWithCaptures } from '../support/captures.ts';
 import { captureAt, classicCapture, collect, frame, type Frame, framesOf, pcapng } from './by-hand.ts';
 
 const US = 1_700_000_000_000_000;
+const MKFIFO = 'mkfifo';
 const TIMES = Array.from({ length: 10_000 }, (_, i) => US + i * 1000);
 
 let folder = '';
@@ -137,6 +138,23 @@ describe('a capture file', () => {
     expect(frames.length).toBeGreaterThan(0);
     expect(frames.map((found) => found.tsUs)).toEqual(TIMES.slice(0, frames.length));
     expect(report.truncated).toBe(true);
+  });
+
+  it.each([
+    ['pcap', captureAt(TIMES), 24 + 5000 * 76 + 8],
+    ['pcapng', captureAtPcapng(10_000), undefined],
+  ])('that is damaged far from its end gives what came before (%s)', async (name, capture, at) => {
+    const damaged = Buffer.from(capture);
+    damaged.fill(0xff, at ?? damaged.indexOf(frame(5000, 50)) - 24, (at ?? damaged.indexOf(frame(5000, 50))) + 4);
+    const tail = Buffer.concat([damaged, Buffer.alloc(1_500_000, 0xff)]);
+    for (const bytes of [tail, gzipSync(tail)]) {
+      const { frames, report } = await collect(
+        createFileSource(put(`damaged.${name}`, bytes), { chunkBytes: 1_000_000 }),
+      );
+      expect(frames).toHaveLength(5000);
+      expect(report.truncated).toBe(true);
+      expect(report.notes).toHaveLength(1);
+    }
   });
 
   it('is let go when the reader leaves early or aborts', async () => {
@@ -275,13 +293,16 @@ describe('a capture on a stream', () => {
     await expect(collect(createStreamSource(Readable.from([]), 'standard input'))).rejects.toThrow(
       'standard input is not a capture: it is empty.',
     );
+    const gone = new PassThrough();
+    await new Promise((resolve) => gone.once('close', resolve).destroy());
+    await expect(collect(createStreamSource(gone, 'standard input'))).rejects.toThrow('it is empty');
   });
 });
 
 describe('a named pipe', () => {
   it('is read but not peeked at', async () => {
     const path = join(folder, 'pipe');
-    execFileSync('mkfifo', [path]);
+    execFileSync(MKFIFO, [path]);
     const source = createFileSource(path);
     expect(await source.firstTimestampUs()).toBeUndefined();
     const reading = collect(source);

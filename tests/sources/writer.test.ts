@@ -31,6 +31,10 @@ const FRAMES: Frame[] = [
   { tsUs: 4_294_967_296, linkType: 276, wireLen: 3, data: frame(4, 3) },
 ];
 
+/** Programs that are used where they happen to be installed. */
+const TSHARK = 'tshark';
+const CAPINFOS = 'capinfos';
+
 function toolIsThere(name: string): boolean {
   try {
     execFileSync(name, ['--version'], { stdio: 'ignore' });
@@ -92,7 +96,7 @@ describe('a pcapng section', () => {
     );
   });
 
-  it.skipIf(!toolIsThere('tshark') || !toolIsThere('capinfos'))('is understood by Wireshark', () => {
+  it.skipIf(!toolIsThere(TSHARK) || !toolIsThere(CAPINFOS))('is understood by Wireshark', () => {
     const folder = mkdtempSync(join(tmpdir(), 'wardwatch-writer-'));
     try {
       const path = join(folder, 'section.pcapng');
@@ -103,9 +107,9 @@ describe('a pcapng section', () => {
         '-e',
         name,
       ]);
-      const lines = execFileSync('tshark', ['-n', '-r', path, '-T', 'fields', '-E', 'separator=;', ...fields], quiet);
+      const lines = execFileSync(TSHARK, ['-n', '-r', path, '-T', 'fields', '-E', 'separator=;', ...fields], quiet);
       expect(lines.trim().split('\n')).toEqual(['1700000000.123456000;1514;61;0', '1700000000.123455000;64;64;1']);
-      const about = execFileSync('capinfos', [path], quiet);
+      const about = execFileSync(CAPINFOS, [path], quiet);
       expect(about).toMatch(/Number of packets: +2\n/);
       expect(about).toMatch(/Capture comment: +written by a test\n/);
       expect(about).toMatch(/Capture application: +wardwatch\n/);

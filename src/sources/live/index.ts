@@ -8,7 +8,7 @@ import { emptyReport, readCapture } from '../pcap/capture-reader.ts';
 import { type LiveConfig, liveConfigSchema } from './config.ts';
 import { type CaptureTool, findTool, lossIn, toolArguments, toolError } from './tool.ts';
 
-export { type LiveConfig, liveConfigSchema } from './config.ts';
+export type { LiveConfig } from './config.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 /** Most that is remembered of what the tool says. */

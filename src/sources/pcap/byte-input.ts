@@ -85,7 +85,7 @@ function pull(stream: Readable): {
       while (rest.length === 0) {
         const chunk: unknown = stream.read();
         if (chunk instanceof Uint8Array) rest = chunk;
-        else if (state.ended || state.error !== undefined) return 0;
+        else if (state.ended || state.error !== undefined || stream.destroyed || stream.readableEnded) return 0;
         else await state.changed();
       }
       const size = Math.min(rest.length, length);

@@ -86,15 +86,15 @@ export async function* readCapture(
   const { name, chunkBytes, readAhead } = options;
   const parser = createCaptureParser();
   let input = counted(raw, report);
-  let pending: Promise<number> | undefined;
+  let pending: Promise<unknown> | undefined;
   const onAbort = (): void => void input.close();
   signal?.addEventListener('abort', onAbort, { once: true });
   const aborted = (): boolean => signal?.aborted ?? false;
 
   const startRead = (arena: Arena): Promise<number> => {
     const reading = input.read(arena.bytes, MAX_HOLD_BYTES, chunkBytes);
-    // Whoever leaves early never looks at this promise again.
-    reading.catch(() => undefined);
+    // Whoever leaves early never looks at the promise again.
+    pending = reading.catch(() => undefined);
     return reading;
   };
 
@@ -106,6 +106,7 @@ export async function* readCapture(
     if (compression !== undefined) {
       input = decompressed(compression, input);
       head = await takeHead(input, HEAD_BYTES);
+      if (aborted()) return;
       if (input.cutShort !== undefined && head.length < 4) {
         throw notACapture(name, `its ${compression} data are damaged from the beginning`, 'Get the file again.');
       }
@@ -124,14 +125,13 @@ export async function* readCapture(
     const batch = createFrameBatch(FRAMES_PER_BATCH, arena.bytes);
     batch.origin = name;
     let carried = 0;
-    pending = startRead(arena);
-    while (pending !== undefined) {
-      const got: number = await pending;
-      pending = undefined;
+    let next = startRead(arena);
+    for (;;) {
+      const got = await next;
       if (aborted()) return;
       if (got === 0) break;
       other ??= createArena(size);
-      if (readAhead) pending = startRead(other);
+      if (readAhead) next = startRead(other);
 
       batch.bytes = arena.bytes;
       batch.view = arena.view;
@@ -149,10 +149,11 @@ export async function* readCapture(
         if (aborted()) return;
         if (!wasFull) break;
       }
+      if (parser.ended) break;
       carried = to - at;
       other.bytes.set(arena.bytes.subarray(at, to), MAX_HOLD_BYTES - carried);
       [arena, other] = [other, arena];
-      pending ??= parser.ended ? undefined : startRead(arena);
+      if (!readAhead) next = startRead(arena);
     }
 
     if (!parser.headerSeen) {
@@ -168,6 +169,6 @@ export async function* readCapture(
   } finally {
     signal?.removeEventListener('abort', onAbort);
     await input.close();
-    await pending?.catch(() => undefined);
+    await pending;
   }
 }
