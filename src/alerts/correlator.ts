@@ -48,7 +48,7 @@ export interface CorrelatorDeps {
  *
  * Rule of fusion. A finding joins the open alert of the device it is about; failing that, the open alert of
  * another device if each names the other (the victim's side of the same deed); otherwise it opens one. An
- * alert is open until `episodeS` have passed without a finding. Severity is the highest of its findings'.
+ * alert is open until `episode_s` have passed without a finding. Severity is the highest of its findings'.
  *
  * Rule of severity. What a detector calls medium or more is raised by one when a device whose failure can
  * harm a patient at once (a life-supporting class) is the actor or a target.
@@ -75,7 +75,7 @@ export class Correlator {
     const key = `${finding.detector}|${finding.device.key}|${finding.subject}`;
     const place = this.#deps.position();
     if (alert === undefined) {
-      if (this.#open.size >= this.#config.maxOpen) this.#endQuietest();
+      if (this.#open.size >= this.#config.max_open) this.#endQuietest();
       alert = {
         uid: base62(hashText(`${key}|${finding.firstUs}`)) + base62(hashText(`${finding.firstUs}|${key}`, 1)),
         device: finding.device,
@@ -108,15 +108,17 @@ export class Correlator {
     alert.startUs = Math.min(alert.startUs, finding.firstUs);
     alert.endUs = Math.max(alert.endUs, finding.tsUs);
     alert.lastFindingUs = Math.max(alert.lastFindingUs, finding.tsUs);
-    for (const party of parties) if (party !== alert.device && alert.parties.size < MAX_PARTIES) alert.parties.add(party);
+    for (const party of parties)
+      if (party !== alert.device && alert.parties.size < MAX_PARTIES) alert.parties.add(party);
     const range = alert.frames.at(-1);
     if (range !== undefined && range.origin === place.origin) range.last = Math.max(range.last, place.frame);
-    else if (alert.frames.length < 16) alert.frames.push({ origin: place.origin, first: place.frame, last: place.frame });
+    else if (alert.frames.length < 16)
+      alert.frames.push({ origin: place.origin, first: place.frame, last: place.frame });
   }
 
   /** Ends alerts that have been quiet; called every second of event time. */
   second(nowUs: number): void {
-    const limit = nowUs - this.#config.episodeS * 1e6;
+    const limit = nowUs - this.#config.episode_s * 1e6;
     for (const alert of this.#open.values()) if (alert.lastFindingUs < limit) this.#end(alert);
   }
 
@@ -149,7 +151,7 @@ export class Correlator {
   }
 
   #recent(alert: OpenAlert, finding: RaisedFinding): boolean {
-    return finding.firstUs - alert.lastFindingUs <= this.#config.episodeS * 1e6;
+    return finding.firstUs - alert.lastFindingUs <= this.#config.episode_s * 1e6;
   }
 
   #end(alert: OpenAlert): void {

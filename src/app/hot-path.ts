@@ -176,12 +176,12 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       () => this.#streams.services,
     );
     this.#message = new MessageCursor(this.#flow);
-    this.#novelty = new NoveltySets(config.baseline.maxSetSize);
+    this.#novelty = new NoveltySets(config.baseline.max_set_size);
     this.#models = new WindowModels(config.seed);
-    const slots = config.stage === 'all' ? config.identity.maxDevices : 1;
+    const slots = config.stage === 'all' ? config.identity.max_devices : 1;
     this.#short = new WindowCounters(slots);
     this.#long = new WindowCounters(slots);
-    this.#leaves = new Uint8Array(config.track.maxFlows);
+    this.#leaves = new Uint8Array(config.track.max_flows);
     this.#ocsf = {
       productVersion: config.productVersion,
       ocsfTypeId: (type) => deps.classes.get(type)?.ocsfTypeId ?? 0,
@@ -311,9 +311,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
 
   counters(): HotPathCounters {
     const named = (counts: Float64Array): Record<string, number> =>
-      Object.fromEntries(
-        [...counts].map((n, i) => [DECODE_EVENTS[i]!, n] as const).filter(([, n]) => n > 0),
-      );
+      Object.fromEntries([...counts].map((n, i) => [DECODE_EVENTS[i]!, n] as const).filter(([, n]) => n > 0));
     return {
       framesRead: this.#framesRead,
       framesDecoded: this.#framesDecoded,
@@ -423,9 +421,9 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
 
   #maybeEndLearning(device: Device, nowUs: number): void {
     const age = (nowUs - device.firstUs) / 1e6;
-    const { minLearnS, maxLearnS, stableNewRate } = this.#config.baseline;
-    if (age < minLearnS) return;
-    if (age < maxLearnS && this.#novelty.newRate(device.slot, 'new-peer:peer') > stableNewRate) return;
+    const { min_learn_s, max_learn_s, stable_new_rate } = this.#config.baseline;
+    if (age < min_learn_s) return;
+    if (age < max_learn_s && this.#novelty.newRate(device.slot, 'new-peer:peer') > stable_new_rate) return;
     this.#endLearning(device);
     this.#train();
   }
@@ -558,8 +556,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     if (this.#config.stage !== 'all') return;
     const flow = this.#flow.bind(slot);
     const { orig, resp } = flow;
-    this.#leaves[slot] =
-      (resp.isRemote || resp.isPublic ? 1 : 0) | (orig.isRemote || orig.isPublic ? 2 : 0);
+    this.#leaves[slot] = (resp.isRemote || resp.isPublic ? 1 : 0) | (orig.isRemote || orig.isPublic ? 2 : 0);
     if (orig.device !== undefined && !orig.device.isGateway)
       this.#short.began(orig.device.slot, resp.key, hashNumbers(resp.key, resp.port, flow.ipProto));
     if (resp.device !== undefined && !resp.device.isGateway && !resp.isMulticast)
@@ -582,8 +579,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     if (this.#config.stage === 'all') {
       const flow = this.#flow.bind(slot);
       const failed =
-        flow.proto === 'tcp' &&
-        (flow.connState === 'S0' || flow.connState === 'REJ' || flow.connState === 'RSTOS0');
+        flow.proto === 'tcp' && (flow.connState === 'S0' || flow.connState === 'REJ' || flow.connState === 'RSTOS0');
       if (failed) {
         if (flow.orig.device !== undefined && !flow.orig.device.isGateway)
           this.#short.add(flow.orig.device.slot, F.failed_out, 1);
@@ -601,8 +597,13 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   #flowUid(slot: number, community: string): string {
     const flows = this.#tracker.flows;
     const segment = flows.meta[slot]! >>> 9;
-    return 'C' + base62(hashText(`${community}|${flows.startUs[slot]!}|${this.#tracker.segments.name(segment)}`)) +
-      base62(hashNumbers(flows.startUs[slot]!, flows.ports[slot]!, flows.addr[slot * 8 + 3]!, flows.addr[slot * 8 + 7]!)).slice(0, 8);
+    return (
+      'C' +
+      base62(hashText(`${community}|${flows.startUs[slot]!}|${this.#tracker.segments.name(segment)}`)) +
+      base62(
+        hashNumbers(flows.startUs[slot]!, flows.ports[slot]!, flows.addr[slot * 8 + 3]!, flows.addr[slot * 8 + 7]!),
+      ).slice(0, 8)
+    );
   }
 
   #flowRow(slot: number): FlowRow {

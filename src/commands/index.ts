@@ -7,10 +7,11 @@ import { registerDoctor } from './doctor.ts';
 import { examples } from './frame.ts';
 import { registerInspect } from './inspect.ts';
 import { registerMigrate } from './migrate.ts';
+import { registerReplay } from './replay.ts';
 import type { GlobalOptions, Register } from './frame.ts';
 
 /** Every command there is, in the order of the help. A new command is a file beside this one and a line here. */
-const commands: Register[] = [registerInspect, registerDevices, registerDoctor, registerConfig, registerMigrate];
+const commands: Register[] = [registerReplay, registerInspect, registerDevices, registerDoctor, registerConfig, registerMigrate];
 
 /** Version of this Wardwatch, from package.json. */
 export function version(): string {

@@ -43,7 +43,11 @@ export interface RaisedFinding extends Omit<Finding, 'device' | 'evidence' | 'te
   readonly version: number;
   readonly device: Device;
   readonly techniques: readonly Technique[];
-  readonly evidence: readonly { readonly src: EndpointSnapshot; readonly dst: EndpointSnapshot | undefined; readonly service: string }[];
+  readonly evidence: readonly {
+    readonly src: EndpointSnapshot;
+    readonly dst: EndpointSnapshot | undefined;
+    readonly service: string;
+  }[];
 }
 
 export interface DetectorStatus {

@@ -37,7 +37,11 @@ export async function loadDetectors(config: DetectConfig): Promise<DetectorSet> 
   const rejected: RejectedDetector[] = [];
   const folders: { url: string; id: string; origin: string }[] = [];
   for (const id of await subfolders(BUILT_IN.pathname)) {
-    folders.push({ url: new URL(`${id}/index.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, BUILT_IN).href, id, origin: 'built-in' });
+    folders.push({
+      url: new URL(`${id}/index.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, BUILT_IN).href,
+      id,
+      origin: 'built-in',
+    });
   }
   if (config.folder !== '') {
     const root = resolve(config.folder);
@@ -103,7 +107,8 @@ async function subfolders(path: string): Promise<string[]> {
 }
 
 function problemOf(definition: unknown, folder: string): string | undefined {
-  if (typeof definition !== 'object' || definition === null) return 'index has no default export made by defineDetector';
+  if (typeof definition !== 'object' || definition === null)
+    return 'index has no default export made by defineDetector';
   const d = definition as Partial<DetectorDefinition>;
   if (d.id !== folder) return `its id is '${String(d.id)}', its folder '${folder}': they must be the same`;
   if (typeof d.create !== 'function') return 'it has no create function';
@@ -122,14 +127,26 @@ function paramsOf(definition: DetectorDefinition, config: DetectConfig): Record<
     const spec = specs[name];
     const at = `detection.detectors.${definition.id}.${name}`;
     if (spec === undefined)
-      throw new WardwatchError('WW_CONFIG', `${at} is no parameter of this detector`, `It has: ${Object.keys(specs).join(', ') || 'none'}.`);
+      throw new WardwatchError(
+        'WW_CONFIG',
+        `${at} is no parameter of this detector`,
+        `It has: ${Object.keys(specs).join(', ') || 'none'}.`,
+      );
     if (typeof value !== typeof spec.default)
-      throw new WardwatchError('WW_CONFIG', `${at} must be a ${typeof spec.default}`, `The default is ${String(spec.default)}.`);
+      throw new WardwatchError(
+        'WW_CONFIG',
+        `${at} must be a ${typeof spec.default}`,
+        `The default is ${String(spec.default)}.`,
+      );
     if (
       typeof value === 'number' &&
       ((spec.min !== undefined && value < spec.min) || (spec.max !== undefined && value > spec.max))
     )
-      throw new WardwatchError('WW_CONFIG', `${at} is ${value}, outside ${spec.min ?? '-'} to ${spec.max ?? '-'}`, `The default is ${String(spec.default)}.`);
+      throw new WardwatchError(
+        'WW_CONFIG',
+        `${at} is ${value}, outside ${spec.min ?? '-'} to ${spec.max ?? '-'}`,
+        `The default is ${String(spec.default)}.`,
+      );
     values[name] = value;
   }
   return values;

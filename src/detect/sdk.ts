@@ -42,11 +42,7 @@ export interface ParamSpec {
   readonly doc: string;
 }
 export type ParamValues<P extends Record<string, ParamSpec>> = {
-  readonly [K in keyof P]: P[K]['default'] extends number
-    ? number
-    : P[K]['default'] extends boolean
-      ? boolean
-      : string;
+  readonly [K in keyof P]: P[K]['default'] extends number ? number : P[K]['default'] extends boolean ? boolean : string;
 };
 
 /** A monitored device as a detector sees it. The object is the same for the device's whole life. */
@@ -226,7 +222,11 @@ export interface Finding {
   /** Defaults to the detector's. */
   readonly techniques?: readonly Technique[];
   /** Pairs of endpoints that show it, most telling first; at most 16 are kept. */
-  readonly evidence: readonly { readonly src: Endpoint; readonly dst: Endpoint | undefined; readonly service?: string }[];
+  readonly evidence: readonly {
+    readonly src: Endpoint;
+    readonly dst: Endpoint | undefined;
+    readonly service?: string;
+  }[];
   readonly anomalies: readonly Anomaly[];
   /** What it could mean for a patient, one sentence, where it could mean something. */
   readonly patient?: string;
@@ -289,8 +289,9 @@ export interface DetectorHooks {
   onUnobserved?(fromUs: number, toUs: number): void;
 }
 
-export interface DetectorDefinition<P extends Record<string, ParamSpec> = Record<string, ParamSpec>>
-  extends DetectorMeta<P> {
+export interface DetectorDefinition<
+  P extends Record<string, ParamSpec> = Record<string, ParamSpec>,
+> extends DetectorMeta<P> {
   create(ctx: DetectorContext<ParamValues<P>>): DetectorHooks;
 }
 
@@ -322,6 +323,10 @@ export function figure(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   const magnitude = Math.abs(value);
   const rounded =
-    magnitude >= 1000 ? Math.round(value / 10) * 10 : magnitude >= 10 ? Math.round(value) : Math.round(value * 100) / 100;
+    magnitude >= 1000
+      ? Math.round(value / 10) * 10
+      : magnitude >= 10
+        ? Math.round(value)
+        : Math.round(value * 100) / 100;
   return String(rounded).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 }

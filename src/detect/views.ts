@@ -37,8 +37,7 @@ export class EndpointCursor implements Endpoint {
   }
 
   get mac(): string {
-    if (this.#mac === undefined)
-      this.#mac = this.#oui === 0 && this.#nic === 0 ? '' : macText(this.#oui, this.#nic);
+    if (this.#mac === undefined) this.#mac = this.#oui === 0 && this.#nic === 0 ? '' : macText(this.#oui, this.#nic);
     return this.#mac;
   }
 

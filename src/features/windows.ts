@@ -106,7 +106,7 @@ export class WindowCounters {
   }
 
   #mark(slot: number, which: number, hash: number): void {
-    const low = hash % 4_294_967_296 | 0;
+    const low = (hash % 4_294_967_296) | 0;
     let h = Math.imul(low ^ (low >>> 16), 0x7feb352d);
     h ^= h >>> 15;
     const bit = h & (DISTINCT_BITS - 1);

@@ -28,7 +28,9 @@ export interface KnownClass {
 }
 
 /** Device classes of profiles/classes.json, by id; `unknown` is always among them. */
-export function loadClasses(file: URL = new URL('../../profiles/classes.json', import.meta.url)): Map<string, KnownClass> {
+export function loadClasses(
+  file: URL = new URL('../../profiles/classes.json', import.meta.url),
+): Map<string, KnownClass> {
   const parsed = JSON.parse(readFileSync(file, 'utf8')) as { classes: ClassEntry[] };
   return new Map(
     parsed.classes.map((c) => [

@@ -4,10 +4,28 @@ import type { Static } from 'typebox';
 /** Which endpoints are devices, and how many are kept. */
 export const identityConfig = Type.Object(
   {
-    tap: Type.Union([Type.Literal('auto'), Type.Literal('access'), Type.Literal('routed')], { default: 'auto', description: 'access: a device is a MAC address in a VLAN. routed: the mirror sits behind a router, a device is an IP address of `networks`. auto: access wherever frames have MAC addresses.' }),
-    networks: Type.Array(Type.String(), { default: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', 'fc00::/7', 'fe80::/10'], description: 'Address ranges of the site, used where devices are told apart by IP address.' }),
-    maxDevices: Type.Integer({ default: 131_072, minimum: 64, maximum: 1_048_576, description: 'Devices kept. When full, the one silent for longest is forgotten and counted.' }),
-    gatewayAddresses: Type.Integer({ default: 3, minimum: 2, maximum: 64, description: 'A MAC address that sends from this many IP addresses it never claimed by ARP, ND or DHCP is taken for a gateway.' }),
+    tap: Type.Union([Type.Literal('auto'), Type.Literal('access'), Type.Literal('routed')], {
+      default: 'auto',
+      description:
+        'access: a device is a MAC address in a VLAN. routed: the mirror sits behind a router, a device is an IP address of `networks`. auto: access wherever frames have MAC addresses.',
+    }),
+    networks: Type.Array(Type.String(), {
+      default: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', 'fc00::/7', 'fe80::/10'],
+      description: 'Address ranges of the site, used where devices are told apart by IP address.',
+    }),
+    max_devices: Type.Integer({
+      default: 131_072,
+      minimum: 64,
+      maximum: 1_048_576,
+      description: 'Devices kept. When full, the one silent for longest is forgotten and counted.',
+    }),
+    gateway_addresses: Type.Integer({
+      default: 3,
+      minimum: 2,
+      maximum: 64,
+      description:
+        'A MAC address that sends from this many IP addresses it never claimed by ARP, ND or DHCP is taken for a gateway.',
+    }),
   },
   { default: {}, additionalProperties: false },
 );
@@ -16,6 +34,6 @@ export type IdentityConfig = Static<typeof identityConfig>;
 export const defaultIdentityConfig: IdentityConfig = {
   tap: 'auto',
   networks: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', 'fc00::/7', 'fe80::/10'],
-  maxDevices: 131_072,
-  gatewayAddresses: 3,
+  max_devices: 131_072,
+  gateway_addresses: 3,
 };

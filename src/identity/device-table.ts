@@ -58,12 +58,12 @@ export class DeviceTable {
     this.#listener = listener;
     this.#networks = createCidrSet(config.networks);
     let size = 1;
-    while (size < config.maxDevices * 2) size *= 2;
+    while (size < config.max_devices * 2) size *= 2;
     this.#hash = new Int32Array(size);
     this.#mask = size - 1;
-    this.#keyOui = new Uint32Array(config.maxDevices);
-    this.#keyNic = new Uint32Array(config.maxDevices);
-    this.#keySegment = new Uint32Array(config.maxDevices);
+    this.#keyOui = new Uint32Array(config.max_devices);
+    this.#keyNic = new Uint32Array(config.max_devices);
+    this.#keySegment = new Uint32Array(config.max_devices);
   }
 
   /** Slot of the device with this MAC address, or -1. */
@@ -91,7 +91,14 @@ export class DeviceTable {
   }
 
   /** Device behind an IP address, where MAC addresses say nothing. */
-  byIp(words: Uint32Array, at: number, v6: boolean, segment: number, create: boolean, nowUs: number): Device | undefined {
+  byIp(
+    words: Uint32Array,
+    at: number,
+    v6: boolean,
+    segment: number,
+    create: boolean,
+    nowUs: number,
+  ): Device | undefined {
     if (isMulticastIp(words, at, v6) || !this.#networks.has(words, at, v6)) return undefined;
     const id = addressKey(words, at, segment);
     const known = this.#byAddress.get(id);
@@ -152,7 +159,7 @@ export class DeviceTable {
     const isV4 = !v6;
     if (isV4 && device.addresses.size > 0) {
       device.strangers++;
-      if (device.strangers >= this.#config.gatewayAddresses || !this.#networks.has(words, at, v6)) {
+      if (device.strangers >= this.#config.gateway_addresses || !this.#networks.has(words, at, v6)) {
         this.#becomeGateway(device);
         return;
       }
@@ -190,7 +197,7 @@ export class DeviceTable {
     const key = addressKey(words, at, device.segment);
     const binding = this.#bindings.get(key);
     if (binding === undefined) {
-      if (this.#bindings.size < this.#config.maxDevices * 4)
+      if (this.#bindings.size < this.#config.max_devices * 4)
         this.#bindings.set(key, { device, claimed, sinceUs: nowUs, lastUs: nowUs });
       return;
     }
@@ -216,16 +223,8 @@ export class DeviceTable {
     this.#listener.bindingChanged(change, nowUs);
   }
 
-  #create(
-    key: string,
-    oui: number,
-    nic: number,
-    mac: string,
-    segment: number,
-    vlan: string,
-    nowUs: number,
-  ): Device {
-    const slot = this.devices.length < this.#config.maxDevices ? this.devices.length : this.#evict();
+  #create(key: string, oui: number, nic: number, mac: string, segment: number, vlan: string, nowUs: number): Device {
+    const slot = this.devices.length < this.#config.max_devices ? this.devices.length : this.#evict();
     const device = new Device(slot, key, hashText(key), oui, nic, mac, segment, vlan, nowUs);
     this.devices[slot] = device;
     this.#keyOui[slot] = oui;

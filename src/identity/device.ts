@@ -94,8 +94,7 @@ export class Device {
     if (use === undefined) {
       if (this.addresses.size >= MAX_ADDRESSES) {
         let oldest: AddressUse | undefined;
-        for (const a of this.addresses.values())
-          if (oldest === undefined || a.lastUs < oldest.lastUs) oldest = a;
+        for (const a of this.addresses.values()) if (oldest === undefined || a.lastUs < oldest.lastUs) oldest = a;
         if (oldest !== undefined) this.addresses.delete(oldest.ip);
       }
       use = { ip, v6, firstUs: nowUs, lastUs: nowUs, claimed };

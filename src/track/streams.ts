@@ -95,7 +95,7 @@ export class Streams {
     this.#config = config;
     this.#tracker = tracker;
     this.#out = out;
-    this.#index = new Int32Array(config.maxFlows);
+    this.#index = new Int32Array(config.max_flows);
     this.#payload = {
       bytes: EMPTY,
       view: new DataView(EMPTY.buffer),
@@ -245,8 +245,8 @@ export class Streams {
   #hold(d: Direction, seq: number, bytes: Uint8Array, from: number, to: number): boolean {
     const n = to - from;
     if (n === 0) return true;
-    if (d.waitingBytes + n > this.#config.maxOutOfOrderBytes || d.waiting.length >= 64) return false;
-    if (this.counters.heldBytes + n > this.#config.maxStreamBytes) return false;
+    if (d.waitingBytes + n > this.#config.max_out_of_order_bytes || d.waiting.length >= 64) return false;
+    if (this.counters.heldBytes + n > this.#config.max_stream_bytes) return false;
     let at = d.waiting.length;
     while (at > 0 && ((d.waiting[at - 1]!.seq - seq) | 0) > 0) at--;
     if (at > 0 && d.waiting[at - 1]!.seq === seq && d.waiting[at - 1]!.bytes.length >= n) return true;
@@ -374,7 +374,7 @@ export class Streams {
     if (d.kept.length < need) {
       let size = Math.max(512, d.kept.length);
       while (size < need) size *= 2;
-      if (this.counters.heldBytes + size - d.kept.length > this.#config.maxStreamBytes) return false;
+      if (this.counters.heldBytes + size - d.kept.length > this.#config.max_stream_bytes) return false;
       this.counters.heldBytes += size - d.kept.length;
       const grown = new Uint8Array(size);
       grown.set(d.kept.subarray(0, d.keptLen));

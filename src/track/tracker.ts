@@ -95,7 +95,7 @@ export class Tracker {
   constructor(config: TrackConfig, listener: FlowListener, serverPorts: readonly number[] = []) {
     this.#config = config;
     this.#listener = listener;
-    this.flows = new FlowTable(config.maxFlows);
+    this.flows = new FlowTable(config.max_flows);
     // Which side of a flow picked up midway is the server: ports that services are known to use.
     this.#serverPorts = new Uint8Array(65_536);
     this.#serverPorts.fill(1, 1, 1024);
@@ -222,11 +222,11 @@ export class Tracker {
     const timeout =
       layer === LAYER.tcp
         ? (tcpFlags & (SYN | ACK)) === SYN
-          ? this.#config.tcpAttemptS
-          : this.#config.tcpInactiveS
+          ? this.#config.tcp_attempt_s
+          : this.#config.tcp_inactive_s
         : layer === LAYER.udp
-          ? this.#config.udpInactiveS
-          : this.#config.icmpInactiveS;
+          ? this.#config.udp_inactive_s
+          : this.#config.icmp_inactive_s;
     let slot = flows.insert(hash, p.ip, low, high, ports, meta, nowUs, timeout);
     if (slot === NONE) {
       const victim = flows.nearestToExpiry();
@@ -351,7 +351,7 @@ export class Tracker {
     }
     if (!fromOrig && (flows.flags[slot]! & FLOW_FLAG.answered) === 0) {
       flows.flags[slot]! |= FLOW_FLAG.answered;
-      if (flows.timeoutS[slot] === this.#config.tcpAttemptS) flows.timeoutS[slot] = this.#config.tcpInactiveS;
+      if (flows.timeoutS[slot] === this.#config.tcp_attempt_s) flows.timeoutS[slot] = this.#config.tcp_inactive_s;
     }
     if (p.tcpWindow[i] === 0 && (flags & (RST | SYN | FIN)) === 0) this.#letter(slot, fromOrig, H.zeroWindow);
     if (len > 0 && (flags & SYN) === 0 && p.event[i] === 0) {
@@ -391,7 +391,7 @@ export class Tracker {
       else flows.respState[slot] = state;
       const other = fromOrig ? flows.respState[slot]! : flows.origState[slot]!;
       if (state === TCP_STATE.reset || (state === TCP_STATE.closed && other >= TCP_STATE.closed)) {
-        flows.timeoutS[slot] = state === TCP_STATE.reset ? 1 : this.#config.tcpCloseS;
+        flows.timeoutS[slot] = state === TCP_STATE.reset ? 1 : this.#config.tcp_close_s;
         flows.reschedule(slot);
       }
     }

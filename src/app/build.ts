@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import type { Config } from '../config/index.ts';
+import { dissectors } from '../decode/app/registry.ts';
+import { loadDetectors } from '../detect/load.ts';
+import type { DetectorSet } from '../detect/load.ts';
+import { loadClasses } from '../identity/classes.ts';
+import { createBasicDecider } from '../identity/decide.ts';
+import { createOuiTable } from '../identity/oui.ts';
+import { HotPath } from './hot-path.ts';
+import type { HotPathOutput, HotPathStage } from './hot-path.ts';
+
+export interface HotPathSettings {
+  readonly config: Config;
+  readonly seed: number;
+  readonly stage: HotPathStage;
+  readonly output: HotPathOutput;
+  readonly productVersion: string;
+  /** 16 bytes that key the hashes of identifiers. Derived from the seed where replay must be repeatable. */
+  readonly tokenKey?: Uint8Array;
+  readonly onDetectorFailure?: (id: string, reason: string) => void;
+}
+
+export interface BuiltHotPath {
+  readonly hotPath: HotPath;
+  readonly detectors: DetectorSet;
+}
+
+/** Puts a hot path together from the configuration: dissectors, detectors, device knowledge. */
+export async function buildHotPath(settings: HotPathSettings): Promise<BuiltHotPath> {
+  const { config } = settings;
+  const detectors = settings.stage === 'all' ? await loadDetectors(config.detection) : { loaded: [], rejected: [] };
+  const hotPath = new HotPath(
+    {
+      track: config.hotPath.track,
+      identity: config.hotPath.identity,
+      baseline: config.hotPath.baseline,
+      alerts: config.hotPath.alerts,
+      seed: settings.seed,
+      stage: settings.stage,
+      tokenKey: settings.tokenKey ?? tokenKeyOf(settings.seed),
+      productVersion: settings.productVersion,
+    },
+    {
+      dissectors: settings.stage === 'all' || settings.stage === 'app' ? dissectors : [],
+      detectors: detectors.loaded,
+      classes: loadClasses(),
+      decider: createBasicDecider(createOuiTable()),
+      output: settings.output,
+      ...(settings.onDetectorFailure === undefined ? {} : { onDetectorFailure: settings.onDetectorFailure }),
+    },
+  );
+  return { hotPath, detectors };
+}
+
+export function tokenKeyOf(seed: number): Uint8Array {
+  return createHash('sha256').update(`wardwatch token key ${seed}`).digest().subarray(0, 16);
+}

@@ -1,0 +1,278 @@
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../config/index.ts';
+import type { FrameBus } from '../bus/bus.ts';
+import type { FrameBatch, SourceReport } from '../kernel/frames.ts';
+import { WardwatchError, describeError } from '../kernel/errors.ts';
+import type { AlertRow } from '../kernel/rows.ts';
+import { createFileSource, createStreamSource, mergeSources } from '../sources/index.ts';
+import { buildHotPath } from './build.ts';
+import { sliceBatch } from './frames.ts';
+import type { HotPath, HotPathCounters } from './hot-path.ts';
+
+export interface ReplayRequest {
+  readonly learn: readonly string[];
+  readonly files: readonly string[];
+  readonly out: string;
+  readonly config: Config;
+  readonly seed: number;
+  readonly productVersion: string;
+  /** Frames travel through this bus. */
+  readonly bus: FrameBus;
+  /** Most frames handed to the hot path at once; results do not depend on it. */
+  readonly batchFrames: number;
+  readonly onProgress?: (state: { frames: number; bytes: number; bytesTotal: number | undefined }) => void;
+  readonly onWarning?: (message: string) => void;
+}
+
+export interface ReplaySummary {
+  wardwatch: string;
+  learn: string[];
+  files: string[];
+  seed: number;
+  /** Of all inputs, learning included: frames_read = frames_decoded + sum of undecodable + sum of dropped. */
+  frames_read: number;
+  frames_decoded: number;
+  frames_undecodable: Record<string, number>;
+  frames_dropped: Record<string, number>;
+  truncated: boolean;
+  frames_lost_at_capture: number;
+  notes: string[];
+  first_time?: string;
+  last_time?: string;
+  decode_events: Record<string, number>;
+  app_events: Record<string, number>;
+  flows: number;
+  flow_evictions: number;
+  devices: number;
+  observations: number;
+  alerts: number;
+  alerts_by_severity: Record<string, number>;
+  detectors_off: { id: string; reason: string }[];
+  seconds: number;
+  cpu_seconds: number;
+  packets_per_second: number;
+  packets_per_cpu_second: number;
+  peak_memory_mib: number;
+}
+
+/** Something to do before the frame with this number (counted over all inputs) is processed. */
+interface Mark {
+  readonly atFrame: number;
+  readonly act: (hotPath: HotPath) => void;
+}
+
+/** Lines of one output, sorted by time and then uid before they are written. */
+class Lines {
+  readonly #lines: { time: number; uid: string; text: string }[] = [];
+
+  add(time: number, uid: string, text: string): void {
+    this.#lines.push({ time, uid, text });
+  }
+
+  clear(): void {
+    this.#lines.length = 0;
+  }
+
+  async write(path: string): Promise<void> {
+    this.#lines.sort((a, b) => a.time - b.time || (a.uid < b.uid ? -1 : a.uid > b.uid ? 1 : a.text < b.text ? -1 : 1));
+    await writeLines(
+      path,
+      this.#lines.map((l) => l.text),
+    );
+  }
+}
+
+/** Runs capture files through the hot path, offline and without a database, and writes what came out. */
+export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> {
+  const started = performance.now();
+  const cpuStarted = process.cpuUsage();
+  await mkdir(request.out, { recursive: true }).catch((error: unknown) => {
+    throw new WardwatchError(
+      'WW_OUTPUT',
+      `the folder ${request.out} cannot be made: ${describeError(error)}`,
+      'give a folder with --out in which you may write',
+    );
+  });
+  const flows = new Lines();
+  const observations = new Lines();
+  const scores = new Lines();
+  const devices = new Lines();
+  const alerts = new Map<string, AlertRow>();
+  const detectorsOff: { id: string; reason: string }[] = [];
+  const { hotPath, detectors } = await buildHotPath({
+    config: request.config,
+    seed: request.seed,
+    stage: 'all',
+    productVersion: request.productVersion,
+    output: {
+      alert: (row) => alerts.set(row.uid, row),
+      device: (row) => devices.add(row.first_seen, row.device, row.ocsf),
+      flow: (row) => flows.add(row.ts, row.uid, JSON.stringify(row)),
+      observation: (row) => observations.add(row.ts, row.flow_uid, JSON.stringify(row)),
+      score: (row) =>
+        scores.add(row.window_start, `${row.window_s}|${row.device}|${row.detector}`, JSON.stringify(row)),
+    },
+    onDetectorFailure: (id, reason) => {
+      detectorsOff.push({ id, reason });
+      request.onWarning?.(`the detector ${id} failed and is off: ${reason}`);
+    },
+  });
+  for (const rejected of detectors.rejected) {
+    detectorsOff.push({ id: rejected.id, reason: rejected.reason });
+    request.onWarning?.(`the detector ${rejected.id} cannot be used: ${rejected.reason}`);
+  }
+
+  const marks: Mark[] = [];
+  const reports: (() => SourceReport)[] = [];
+  const publisher = request.bus.publisher();
+  await publisher.start();
+  let published = 0;
+  const publishAll = async (paths: readonly string[], learning: boolean): Promise<void> => {
+    const merged = mergeSources(paths.map(sourceOf));
+    reports.push(() => merged.report());
+    for await (const item of merged.items()) {
+      const gap = item.gapBefore;
+      if (gap !== undefined) marks.push({ atFrame: published, act: (hot) => hot.unobserved(gap.fromUs, gap.toUs) });
+      published += item.batch.count;
+      await publisher.publish(item.batch);
+    }
+    if (!learning) return;
+    marks.push({
+      atFrame: published,
+      act: (hot) => {
+        hot.unobserved(hot.nowUs, hot.nowUs);
+        hot.closeLearning();
+        // Outputs are those of the inputs under test; what was learned from is their past.
+        flows.clear();
+        observations.clear();
+        scores.clear();
+      },
+    });
+  };
+  const feeding = (async () => {
+    if (request.learn.length > 0) await publishAll(request.learn, true);
+    await publishAll(request.files, false);
+    return publisher.end();
+  })();
+  // Whoever reads the subscription sees the failure through `until`; this keeps it from being unhandled meanwhile.
+  feeding.catch(() => undefined);
+
+  let processed = 0;
+  let firstUs: number | undefined;
+  let lastUs = 0;
+  let nextMark = 0;
+  const process_ = (batch: FrameBatch): void => {
+    let at = 0;
+    while (at < batch.count) {
+      while (nextMark < marks.length && marks[nextMark]!.atFrame <= processed) marks[nextMark++]!.act(hotPath);
+      let to = Math.min(batch.count, at + request.batchFrames);
+      const mark = marks[nextMark];
+      if (mark !== undefined && mark.atFrame < processed + (to - at)) to = at + (mark.atFrame - processed);
+      const slice = sliceBatch(batch, at, to);
+      hotPath.process(slice);
+      processed += to - at;
+      at = to;
+    }
+    if (batch.count > 0) {
+      firstUs ??= batch.tsUs[0]!;
+      lastUs = Math.max(lastUs, batch.tsUs[batch.count - 1]!);
+    }
+  };
+  const subscription = request.bus.subscribe({ until: feeding });
+  let peak = 0;
+  for await (const delivery of subscription) {
+    process_(delivery.batch);
+    peak = Math.max(peak, process.memoryUsage.rss());
+    const report = reports.at(-1)!();
+    request.onProgress?.({ frames: processed, bytes: report.bytesRead, bytesTotal: report.bytesTotal });
+  }
+  await feeding;
+  await subscription.stop();
+  await publisher.stop();
+  while (nextMark < marks.length) marks[nextMark++]!.act(hotPath);
+  hotPath.finish();
+
+  const alertLines = new Lines();
+  const bySeverity: Record<string, number> = {};
+  for (const row of alerts.values()) {
+    alertLines.add(row.time, row.uid, row.ocsf);
+    bySeverity[row.severity_id] = (bySeverity[row.severity_id] ?? 0) + 1;
+  }
+  await alertLines.write(join(request.out, 'alerts.ndjson'));
+  await devices.write(join(request.out, 'devices.ndjson'));
+  await flows.write(join(request.out, 'flows.ndjson'));
+  await observations.write(join(request.out, 'observations.ndjson'));
+  await scores.write(join(request.out, 'scores.ndjson'));
+
+  const counters: HotPathCounters = hotPath.counters();
+  const cpu = process.cpuUsage(cpuStarted);
+  const cpuSeconds = (cpu.user + cpu.system) / 1e6;
+  const seconds = (performance.now() - started) / 1000;
+  const all = reports.map((r) => r());
+  const read = all.reduce((n, r) => n + r.framesRead, 0);
+  const summary: ReplaySummary = {
+    wardwatch: request.productVersion,
+    learn: [...request.learn],
+    files: [...request.files],
+    seed: request.seed,
+    frames_read: read,
+    frames_decoded: counters.framesDecoded,
+    frames_undecodable: counters.framesUndecodable,
+    frames_dropped: counters.framesRead === read ? {} : { bus: read - counters.framesRead },
+    truncated: all.some((r) => r.truncated),
+    frames_lost_at_capture: all.reduce((n, r) => n + r.framesLostAtCapture, 0),
+    notes: all.flatMap((r) => r.notes),
+    ...(firstUs === undefined
+      ? {}
+      : { first_time: new Date(firstUs / 1000).toISOString(), last_time: new Date(lastUs / 1000).toISOString() }),
+    decode_events: counters.decodeEvents,
+    app_events: counters.appEvents,
+    flows: counters.flows,
+    flow_evictions: counters.flowEvictions,
+    devices: counters.devices,
+    observations: counters.observations,
+    alerts: alerts.size,
+    alerts_by_severity: bySeverity,
+    detectors_off: detectorsOff,
+    seconds: round(seconds),
+    cpu_seconds: round(cpuSeconds),
+    packets_per_second: Math.round(counters.framesRead / Math.max(seconds, 1e-3)),
+    packets_per_cpu_second: Math.round(counters.framesRead / Math.max(cpuSeconds, 1e-3)),
+    peak_memory_mib: Math.round(Math.max(peak, process.memoryUsage.rss()) / 1_048_576),
+  };
+  await writeLines(join(request.out, 'summary.json'), [JSON.stringify(summary, undefined, 2)]);
+  return summary;
+}
+
+function sourceOf(path: string) {
+  return path === '-' ? createStreamSource(process.stdin, 'standard input') : createFileSource(path);
+}
+
+async function writeLines(path: string, lines: readonly string[]): Promise<void> {
+  try {
+    const file = await open(path, 'w');
+    try {
+      for (let i = 0; i < lines.length; i += 4096) {
+        await file.write(lines.slice(i, i + 4096).join('\n') + '\n');
+      }
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    const full = error instanceof Error && 'code' in error && error.code === 'ENOSPC';
+    throw new WardwatchError(
+      full ? 'WW_DISK_FULL' : 'WW_OUTPUT',
+      `${path} cannot be written: ${describeError(error)}`,
+      full
+        ? 'free space on that disk, or give another folder with --out'
+        : 'give a folder with --out in which you may write',
+      { cause: error },
+    );
+  }
+}
+
+function round(x: number): number {
+  return Math.round(x * 1000) / 1000;
+}
