@@ -11,6 +11,8 @@ export const FRAMES_PER_BATCH = 4096;
 /** Bytes that are read first, to see what they are. */
 const HEAD_BYTES = 16 * 1024;
 
+const MAX_NOTES = 20;
+
 export interface ReadOptions {
   /** Name in messages and in `FrameBatch.origin`. */
   readonly name: string;
@@ -57,6 +59,7 @@ export function finishReport(report: SourceReport, parser: CaptureParser, left: 
     report.truncated = true;
     report.notes.push('The capture ends inside a record: everything before it was read.');
   }
+  report.notes.splice(MAX_NOTES);
 }
 
 interface Arena {
@@ -160,12 +163,11 @@ export async function* readCapture(
       const what = parser.damaged ? 'its first section header is damaged' : 'it ends inside its file header';
       throw notACapture(name, what, 'Get the file again, or capture anew.');
     }
-    finishReport(report, parser, carried);
     if (input.cutShort !== undefined) {
       report.truncated = true;
       report.notes.push(input.cutShort);
     }
-    report.notes.splice(20);
+    finishReport(report, parser, carried);
   } finally {
     signal?.removeEventListener('abort', onAbort);
     await input.close();
