@@ -123,7 +123,7 @@ export async function createClient(config: KafkaBusConfig, reporter: Reporter): 
     connectionTimeout: 3000,
     requestTimeout: 30_000,
     // Short, because whoever needs to go on for longer does so by itself and can be stopped.
-    retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 4 },
+    retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 2 },
     logLevel: kafkajs.logLevel.INFO,
     logCreator: () => logTo(reporter),
   };
