@@ -81,9 +81,9 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
   app.addHook('preClose', async () => hub.close());
 
   app.addHook('onResponse', async (request, reply) => {
-    const labels = { route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) };
-    deps.reporter.count('http_requests', 1, labels);
-    deps.reporter.observe('http_request', reply.elapsedTime / 1000, { route: labels.route });
+    const route = request.routeOptions.url ?? 'none';
+    deps.reporter.count('http_requests', 1, { method: request.method, route, status: String(reply.statusCode) });
+    deps.reporter.observe('http_request', reply.elapsedTime / 1000, { route });
   });
 
   await app.register(helmet, {

@@ -84,12 +84,12 @@ function alertFilter(query: AlertFilterQuery): AlertFilter {
     throw new ProblemError(400, 'invalid-request', '`from` is after `to`.');
   }
   const { severity, device, detector, text: words, from, to, sort } = query;
-  return defined({ severityAtLeast: severity, device, detector, text: words, from, to, sort }) as AlertFilter;
+  return defined({ severityAtLeast: severity, device, detector, text: words, from, to, sort });
 }
 
 function deviceFilter(query: DeviceFilterQuery): DeviceFilter {
   const { type, vendor, vlan, text: words, sort } = query;
-  return defined({ type, vendor, vlan, text: words, sort }) as DeviceFilter;
+  return defined({ type, vendor, vlan, text: words, sort });
 }
 
 function sendExport(

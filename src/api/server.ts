@@ -5,6 +5,9 @@ import { buildApp } from './app.ts';
 import type { ApiConfig } from './config.ts';
 import type { ApiDeps } from './contract.ts';
 
+/** How long requests in flight have to end when the server stops. */
+const STOP_GRACE_MS = 2000;
+
 export interface ApiServer extends Component {
   /** Address of the console, known after `start`: `http://127.0.0.1:8642/`. */
   url(): string;
@@ -43,7 +46,7 @@ function listenError(error: unknown, config: ApiConfig): unknown {
 
 /**
  * The API and the console on one TCP port. `start` fails with `WW_PORT_IN_USE` where the port is taken and
- * with `WW_API` where it cannot be had; `stop` ends the event streams and waits for requests in flight.
+ * with `WW_API` where it cannot be had; `stop` ends the event streams and waits a moment for requests in flight.
  */
 export function createApiServer(config: ApiConfig, deps: ApiDeps): ApiServer {
   let app: FastifyInstance | undefined;
@@ -60,7 +63,12 @@ export function createApiServer(config: ApiConfig, deps: ApiDeps): ApiServer {
       deps.reporter.log('info', 'serving', { url });
     },
     async stop() {
-      await app?.close();
+      if (!app) return;
+      const { server } = app;
+      // Browsers keep connections open on which they never ask anything; closing would wait for those.
+      const force = setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS);
+      await app.close();
+      clearTimeout(force);
     },
   };
 }

@@ -1,7 +1,7 @@
 /**
- * Reads out of an OCSF Detection Finding (class 2004) what the alert page shows. The object may come from
- * any version of any detector, so nothing in it is taken for granted: what is absent or of another
- * type is left out. No DOM here.
+ * Reads out of an OCSF Detection Finding (class 2004, written by src/alerts/ocsf.ts) what the alert page
+ * shows. Stored alerts may be of older versions, so nothing in the object is taken for granted: what is
+ * absent or of another type is left out. No DOM here.
  */
 
 type Json = Record<string, unknown>;
@@ -19,11 +19,12 @@ const number = (value: unknown): number | undefined =>
 /** One row of the comparison of what was expected with what was seen. */
 export interface Comparison {
   parameter: string;
+  unit: string;
   seen: string;
   usual: string;
   pattern: string;
-  /** Number of windows or observations that the usual range rests on. */
-  samples: number | undefined;
+  /** Number of windows or things learned that the usual range rests on. */
+  learned: number | undefined;
   pValue: number | undefined;
 }
 
@@ -36,14 +37,11 @@ export interface Endpoint {
 export interface Evidence {
   src: Endpoint | undefined;
   dst: Endpoint | undefined;
-  protocol: string;
-  communityId: string;
-  flowUid: string;
+  service: string;
 }
 export interface Technique {
   uid: string;
   name: string;
-  tactic: string;
 }
 export interface FrameRange {
   origin: string;
@@ -60,95 +58,51 @@ export interface FindingView {
   doThis: string[];
   doNot: string[];
   frames: FrameRange[];
-  references: string[];
+  /** Other findings that were fused into the alert. */
+  related: { detector: string; sentence: string; time: number | undefined }[];
 }
 
-interface Observed {
-  parameter: string;
-  pattern: string;
-  values: string[];
-  samples: number | undefined;
-  pValue: number | undefined;
+/** Bounds of what is shown: more than this is not read by anyone. */
+const MAX_ROWS = 100;
+
+function valueOf(entry: Json | undefined): string {
+  return objects(entry?.['observations'])
+    .map((one) => text(one['value']))
+    .filter(Boolean)
+    .join(', ');
 }
 
-function observed(entry: Json): Observed {
-  const observations = objects(entry['observations']);
-  const counts = observations.map((one) => number(one['count'])).filter((n) => n !== undefined);
-  return {
-    parameter: text(entry['observation_parameter']),
-    pattern: text(entry['observed_pattern']),
-    values: observations.map((one) => text(one['value'])).filter(Boolean),
-    samples: counts.length ? counts.reduce((sum, n) => sum + n, 0) : undefined,
-    pValue: number(entry['p_value']) ?? number(object(entry['unmapped'])['p_value']),
-  };
+/** First number of that name among the observations. */
+function figureOf(entry: Json | undefined, name: string): number | undefined {
+  return objects(entry?.['observations'])
+    .map((one) => number(one[name]))
+    .find((one) => one !== undefined);
 }
 
-const BOUNDS: Record<string, number> = {
-  min: 0,
-  minimum: 0,
-  lower: 0,
-  median: 1,
-  mean: 1,
-  max: 2,
-  maximum: 2,
-  upper: 2,
-};
-
-/** `min 1` and `max 9` as `1 to 9`; anything else as it is listed. */
-function range(values: string[]): string {
-  if (values.length < 2) return values.join('');
-  const split = values.map((value) => /^(\w+)[ :=]+(-?[\d.,e+-]+.*)$/i.exec(value));
-  if (!split.every((match) => match && match[1]!.toLowerCase() in BOUNDS)) return values.join(', ');
-  const sorted = [...split].sort((a, b) => BOUNDS[a![1]!.toLowerCase()]! - BOUNDS[b![1]!.toLowerCase()]!);
-  return `${sorted[0]![2]} to ${sorted.at(-1)![2]}`;
+function comparisonsOf(analysis: Json): Comparison[] {
+  const baselines = objects(analysis['baselines']);
+  return objects(analysis['anomalies']).map((anomaly) => {
+    const parameter = text(anomaly['observation_parameter']);
+    const baseline = baselines.find((one) => text(one['observation_parameter']) === parameter);
+    return {
+      parameter: parameter.replaceAll('_', ' '),
+      unit: text(anomaly['observation_type']),
+      seen: valueOf(anomaly),
+      usual: valueOf(baseline),
+      pattern: text(anomaly['observed_pattern']),
+      learned: figureOf(baseline, 'count'),
+      pValue: figureOf(anomaly, 'p_value'),
+    };
+  });
 }
 
-function comparisons(ocsf: Json, pValues: Json): Comparison[] {
-  const rows: Comparison[] = [];
-  for (const analysis of objects(ocsf['anomaly_analyses'])) {
-    const usual = objects(analysis['baselines']).map(observed);
-    const seen = objects(analysis['anomalies']).map(observed);
-    for (const [at, anomaly] of seen.entries()) {
-      const baseline =
-        usual.find((one) => one.parameter === anomaly.parameter) ??
-        (seen.length === usual.length ? usual[at] : undefined);
-      rows.push({
-        parameter: anomaly.parameter,
-        seen: anomaly.values.join(', ') || anomaly.pattern,
-        usual: baseline ? range(baseline.values) || baseline.pattern : '',
-        pattern: anomaly.pattern,
-        samples: baseline?.samples,
-        pValue: anomaly.pValue ?? number(pValues[anomaly.parameter]),
-      });
-    }
-  }
-  return rows.slice(0, 50);
-}
-
-function endpoint(value: unknown): Endpoint | undefined {
+function endpointOf(value: unknown): Endpoint | undefined {
   if (!isObject(value)) return undefined;
-  const name = text(value['hostname']) || text(value['name']) || text(value['domain']);
-  return { name, ip: text(value['ip']), mac: text(value['mac']), port: number(value['port']) };
-}
-
-function evidenceOf(entry: Json): Evidence {
-  const connection = object(entry['connection_info']);
   return {
-    src: endpoint(entry['src_endpoint']),
-    dst: endpoint(entry['dst_endpoint']),
-    protocol: text(connection['protocol_name']),
-    communityId: text(connection['community_uid']),
-    flowUid: text(connection['uid']),
-  };
-}
-
-function techniqueOf(attack: Json): Technique {
-  const technique = isObject(attack['sub_technique']) ? object(attack['sub_technique']) : object(attack['technique']);
-  const tactics = [object(attack['tactic']), ...objects(attack['tactics'])];
-  return {
-    uid: text(technique['uid']),
-    name: text(technique['name']),
-    tactic: tactics.map((tactic) => text(tactic['name'])).find(Boolean) ?? '',
+    name: text(value['hostname']),
+    ip: text(value['ip']),
+    mac: text(value['mac']),
+    port: number(value['port']),
   };
 }
 
@@ -157,18 +111,28 @@ export function readFinding(ocsf: object | null): FindingView {
   const finding = object(ocsf);
   const info = object(finding['finding_info']);
   const unmapped = object(finding['unmapped']);
-  const attacks = objects(info['attacks']).length ? objects(info['attacks']) : objects(finding['attacks']);
   return {
     sentence: text(unmapped['sentence']) || text(finding['message']) || text(info['desc']),
-    comparisons: comparisons(finding, object(unmapped['p_values'])),
-    evidence: objects(finding['evidences']).slice(0, 100).map(evidenceOf),
-    techniques: attacks.map(techniqueOf).filter((one) => one.uid || one.name),
+    comparisons: objects(finding['anomaly_analyses']).flatMap(comparisonsOf).slice(0, MAX_ROWS),
+    evidence: objects(finding['evidences'])
+      .slice(0, MAX_ROWS)
+      .map((entry) => ({
+        src: endpointOf(entry['src_endpoint']),
+        dst: endpointOf(entry['dst_endpoint']),
+        service: text(object(entry['data'])['service']),
+      })),
+    techniques: objects(info['attacks'])
+      .map((attack) => object(attack['technique']))
+      .map((technique) => ({ uid: text(technique['uid']), name: text(technique['name']) }))
+      .filter((technique) => technique.uid !== ''),
     patientImpact: text(unmapped['patient_impact']),
     doThis: texts(unmapped['do']),
     doNot: texts(unmapped['do_not']),
     frames: objects(unmapped['frames'])
-      .slice(0, 100)
+      .slice(0, MAX_ROWS)
       .map((one) => ({ origin: text(one['origin']), first: number(one['first']), last: number(one['last']) })),
-    references: texts(object(finding['remediation'])['references']),
+    related: objects(unmapped['related'])
+      .slice(0, MAX_ROWS)
+      .map((one) => ({ detector: text(one['detector']), sentence: text(one['sentence']), time: number(one['time']) })),
   };
 }

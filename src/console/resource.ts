@@ -6,9 +6,9 @@ export interface Resource<T> {
   data: T | undefined;
   error: RequestError | undefined;
   loading: boolean;
-  reload(): void;
+  reload: () => void;
   /** Changes what is shown without asking the server, as live events do. */
-  patch(change: (data: T) => T): void;
+  patch: (change: (data: T) => T) => void;
 }
 
 interface Answer<T> {

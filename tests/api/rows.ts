@@ -161,7 +161,7 @@ export function alertRow(parts: AlertParts): AlertRow {
       severity_id: severity,
       time,
       message,
-      metadata: { version: '1.8.0', product: { name: 'Wardwatch' } },
+      metadata: { version: '1.6.0', product: { name: 'Wardwatch' } },
       finding_info: { uid, title, analytic: { uid: detector } },
       ...parts.ocsf,
     }),
@@ -169,10 +169,7 @@ export function alertRow(parts: AlertParts): AlertRow {
   };
 }
 
-const technique = (uid: string, name: string, tactic: string) => ({
-  technique: { uid, name },
-  tactic: { name: tactic },
-});
+const technique = (uid: string, name: string) => ({ version: '18.1', technique: { uid, name } });
 
 export const BEACON = alertRow({
   uid: 'a-c2-beacon-0001',
@@ -189,57 +186,57 @@ export const BEACON = alertRow({
     finding_info: {
       uid: 'a-c2-beacon-0001',
       title: 'Infusion pump calls an unknown outside server every 10 s',
-      attacks: [
-        technique('T0869', 'Standard Application Layer Protocol', 'Command and Control'),
-        technique('T1071.001', 'Web Protocols', 'Command and Control'),
-      ],
+      attacks: [technique('T0869', 'Standard Application Layer Protocol'), technique('T1071.001', 'Web Protocols')],
     },
     anomaly_analyses: [
       {
-        analysis_targets: [{ name: PUMP.device, type: 'Device' }],
+        analysis_targets: [{ name: 'beaconing', type: 'detector' }],
         anomalies: [
           {
-            observation_parameter: 'External addresses contacted',
+            observation_parameter: 'external_peer',
             observed_pattern: 'NEW',
-            observations: [{ value: '203.0.113.66', count: 24 }],
+            observations: [{ value: '203.0.113.66' }],
           },
           {
-            observation_parameter: 'Period of connections',
+            observation_parameter: 'period',
             observed_pattern: 'PERIODIC',
-            observations: [{ value: '10.0 s, jitter 0.2 s' }],
+            observations: [{ value: '10.0 s, jitter 0.2 s', p_value: 0.00002 }],
           },
           {
-            observation_parameter: 'Bytes to the outside per minute',
+            observation_parameter: 'external_out',
+            observation_type: 'bytes',
             observed_pattern: 'ABOVE RANGE',
-            observations: [{ value: '4,180' }],
+            observations: [{ value: '4,180', p_value: 0.0014 }],
           },
         ],
         baselines: [
-          { observation_parameter: 'External addresses contacted', observations: [{ value: 'none', count: 1412 }] },
           {
-            observation_parameter: 'Period of connections',
+            observation_parameter: 'external_peer',
+            observed_pattern: 'USUAL',
+            observations: [{ value: 'none', count: 0 }],
+          },
+          {
+            observation_parameter: 'period',
+            observed_pattern: 'USUAL',
             observations: [{ value: 'no repeated connection', count: 1412 }],
           },
           {
-            observation_parameter: 'Bytes to the outside per minute',
-            observations: [
-              { value: 'min 0', count: 706 },
-              { value: 'max 0', count: 706 },
-            ],
+            observation_parameter: 'external_out',
+            observation_type: 'bytes',
+            observed_pattern: 'USUAL',
+            observations: [{ value: 'none', count: 706 }],
           },
         ],
       },
     ],
     evidences: [
       {
-        src_endpoint: { ip: '10.20.4.31', mac: PUMP.mac, port: 49_822 },
-        dst_endpoint: { ip: '203.0.113.66', port: 443, hostname: 'cdn-sync.test' },
-        connection_info: { protocol_name: 'tls', direction_id: 2, community_uid: '1:d2RmY2ZkZ2Jhc2Q3NjU0MzIxMA=' },
+        src_endpoint: { ip: '10.20.4.31', mac: PUMP.mac, port: 49_822, uid: PUMP.device, type: PUMP.type },
+        dst_endpoint: { ip: '203.0.113.66', mac: 'f4:bd:9e:0d:d6:07', port: 443 },
+        data: { service: 'tls' },
       },
     ],
     unmapped: {
-      sentence:
-        'The pump 10.20.4.31 has opened 24 TLS connections to 203.0.113.66:443, one every 10.0 s; no pump of this model has done so before.',
       patient_impact:
         'A pump under foreign control could stop or change an infusion. It delivered normally while this was seen.',
       do: [
@@ -248,7 +245,13 @@ export const BEACON = alertRow({
       ],
       do_not: ['Do not cut the pump off the network or restart it while it is infusing.'],
       frames: [{ origin: 'icu-span.pcapng', first: 10_412, last: 15_990 }],
-      p_values: { 'Bytes to the outside per minute': 0.0014, 'Period of connections': 0.00002 },
+      related: [
+        {
+          detector: 'new-external-peer',
+          sentence: 'The pump 10.20.4.31 talks to 203.0.113.66, the first address outside the hospital in 4 h 10 min.',
+          time: NOW - 7 * MINUTE,
+        },
+      ],
     },
   },
 });

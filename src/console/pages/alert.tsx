@@ -30,7 +30,7 @@ function Why({ rows }: { rows: Comparison[] }) {
             <th scope="col">Usual</th>
             <th scope="col">Seen</th>
             <th scope="col" class="number">
-              Windows
+              Learned from
             </th>
             <th scope="col" class="number">
               p-value
@@ -40,13 +40,16 @@ function Why({ rows }: { rows: Comparison[] }) {
         <tbody>
           {rows.map((row, i) => (
             <tr key={i}>
-              <th scope="row">{row.parameter || 'not named'}</th>
+              <th scope="row">
+                {row.parameter || 'not named'}
+                {row.unit && <span class="muted"> in {row.unit}</span>}
+              </th>
               <td>{row.usual || <span class="muted">not recorded</span>}</td>
               <td>
                 <strong class="seen">{row.seen || 'not recorded'}</strong>
                 {row.pattern && row.pattern !== row.seen && <div class="muted">{row.pattern}</div>}
               </td>
-              <td class="number">{row.samples === undefined ? '–' : formatCount(row.samples)}</td>
+              <td class="number">{row.learned === undefined ? '–' : formatCount(row.learned)}</td>
               <td class="number">{row.pValue === undefined ? '–' : formatPValue(row.pValue)}</td>
             </tr>
           ))}
@@ -78,8 +81,7 @@ function EvidenceTable({ rows }: { rows: Evidence[] }) {
           <tr>
             <th scope="col">From</th>
             <th scope="col">To</th>
-            <th scope="col">Protocol</th>
-            <th scope="col">Same flow elsewhere</th>
+            <th scope="col">Service</th>
           </tr>
         </thead>
         <tbody>
@@ -91,8 +93,7 @@ function EvidenceTable({ rows }: { rows: Evidence[] }) {
               <td>
                 <End end={row.dst} />
               </td>
-              <td>{row.protocol || '–'}</td>
-              <td class="mono small">{row.communityId || row.flowUid || '–'}</td>
+              <td>{row.service || '–'}</td>
             </tr>
           ))}
         </tbody>
@@ -156,7 +157,7 @@ function frameText(first: number | undefined, last: number | undefined): string 
 
 function Facts({ alert, view }: { alert: Alert; view: FindingView }) {
   return (
-    <section class="card" aria-labelledby="facts-title">
+    <section class="card card-facts" aria-labelledby="facts-title">
       <h2 id="facts-title">Facts</h2>
       <dl class="facts">
         <dt>Device</dt>
@@ -186,7 +187,6 @@ function Facts({ alert, view }: { alert: Alert; view: FindingView }) {
             ? view.techniques.map((one) => (
                 <div key={one.uid}>
                   <span class="mono">{one.uid}</span> {one.name}
-                  {one.tactic && <span class="muted"> · {one.tactic}</span>}
                 </div>
               ))
             : alert.attacks.join(', ') || <span class="muted">no technique</span>}
@@ -315,7 +315,23 @@ export function AlertPage({ uid }: { uid: string }) {
               <EvidenceTable rows={view.evidence} />
             </section>
           )}
-          <section class="card" aria-labelledby="flows-title">
+          {view.related.length > 0 && (
+            <section class="card" aria-labelledby="related-title">
+              <h2 id="related-title">Also seen</h2>
+              <ul class="related">
+                {view.related.map((one, i) => (
+                  <li key={i}>
+                    {one.sentence}{' '}
+                    <span class="muted">
+                      {one.detector}
+                      {one.time !== undefined && `, ${time.value.clock(one.time)}`}
+                    </span>
+                  </li>
+                ))}
+              </ul>
+            </section>
+          )}
+          <section class="card card-late" aria-labelledby="flows-title">
             <h2 id="flows-title">What the device did around then</h2>
             {flows.error && <Failure error={flows.error} retry={flows.reload} />}
             {!flows.data && !flows.error && <Loading lines={4} />}

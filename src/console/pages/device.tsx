@@ -214,7 +214,7 @@ export function DevicePage({ deviceKey }: { deviceKey: string }) {
             <h2 id="what-title">What it is, and how sure that is</h2>
             <Fields fields={row.fields} />
           </section>
-          <section class="card" aria-labelledby="flows-title">
+          <section class="card card-late" aria-labelledby="flows-title">
             <h2 id="flows-title">Newest flows</h2>
             <Answered of={flows} lines={4}>
               {(list) => (list.rows.length > 0 ? <Flows rows={list.rows} /> : <p class="muted">No flows are kept.</p>)}
@@ -222,7 +222,7 @@ export function DevicePage({ deviceKey }: { deviceKey: string }) {
           </section>
         </div>
         <aside>
-          <section class="card" aria-labelledby="facts-title">
+          <section class="card card-facts" aria-labelledby="facts-title">
             <h2 id="facts-title">Facts</h2>
             <dl class="facts">
               <dt>MAC</dt>

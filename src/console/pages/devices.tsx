@@ -27,11 +27,13 @@ function DeviceLine({ device }: { device: DeviceSummary }) {
   return (
     <tr>
       <td class="cell-title">
-        <Link to={devicePath(device.device)} row={device.device} class="row-link clamp">
-          {label}
-        </Link>
-        {device.is_gateway && <span class="tag">gateway</span>}
-        {device.phase === 'learning' && <span class="tag">learning</span>}
+        <div class="named">
+          <Link to={devicePath(device.device)} row={device.device} class="row-link clamp">
+            {label}
+          </Link>
+          {device.is_gateway && <span class="tag">gateway</span>}
+          {device.phase === 'learning' && <span class="tag">learning</span>}
+        </div>
       </td>
       <td>{formatType(device.type)}</td>
       <td>
@@ -163,7 +165,12 @@ export function DevicesPage() {
         </div>
       </div>
       <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-        <TypedFilter name="text" label="Search name, address, model  ( / )" value={filter.text} field={search} />
+        <TypedFilter
+          name="text"
+          label="Search name, address, vendor, model  ( / )"
+          value={filter.text}
+          field={search}
+        />
         <label>
           <span class="visually-hidden">Type</span>
           <select
@@ -179,7 +186,7 @@ export function DevicesPage() {
             ))}
           </select>
         </label>
-        <TypedFilter name="vendor" label="Vendor" value={filter.vendor} />
+        <TypedFilter name="vendor" label="Vendor, its whole name" value={filter.vendor} />
         <label>
           <span class="visually-hidden">Order</span>
           <select value={filter.sort} onChange={(event) => go(withQuery({ sort: event.currentTarget.value }))}>

@@ -55,13 +55,13 @@ export function Chart({ label, x, y, marks }: ChartProps) {
           { ...axis, size: 64, values: (_u, splits) => splits.map((value) => formatValue(value)) },
         ],
         series: [
-          { label: 'Time', value: (_u, ts) => (ts === null ? '–' : time.value.full(ts * 1000)) },
+          { label: 'Time', value: (_u, ts: number | null) => (ts === null ? '–' : time.value.full(ts * 1000)) },
           {
             label,
             stroke: line,
             width: 1.5,
             points: { show: x.length < 60, size: 5 },
-            value: (_u, value) => (value === null ? '–' : formatValue(value)),
+            value: (_u, value: number | null) => (value === null ? '–' : formatValue(value)),
           },
         ],
         hooks: {

@@ -42,7 +42,7 @@ export function Strip() {
   const off = now.detectors.filter((detector) => detector.status !== 'on');
   const behind = now.lag_ms !== null && now.lag_ms > 30_000;
   return (
-    <dl class="strip">
+    <dl class={connection.value === 'lost' ? 'strip stale' : 'strip'}>
       <Item name="State" warn={now.state === 'failed'}>
         <span class={`state state-${now.state}`}>{STATE_TEXT[now.state]}</span>
         {now.state === 'learning' && (
