@@ -1,7 +1,7 @@
 import { WardwatchError } from '../kernel/errors.ts';
 
 /** Where a page ended: the order it was read in, then the sort values of its last row and its id. */
-export interface Position {
+interface Position {
   sort: string;
   values: (string | number)[];
 }

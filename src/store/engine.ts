@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import type { ClickHouseClient, ClickHouseClientConfigOptions } from '@clickhouse/client';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
@@ -90,6 +91,13 @@ function readSecret(path: string, key: string): Buffer {
  * once, which a file of ours could not promise); our file beside it only says who holds it.
  */
 async function openEmbedded(config: StoreConfig): Promise<Engine> {
+  if (!isMainThread) {
+    throw new WardwatchError(
+      'WW_STORE',
+      'The embedded store cannot run in a worker thread.',
+      'Start it on the main thread or in a child process: the engine brings the process down when its thread ends.',
+    );
+  }
   const path = resolve(config.path);
   const holder = join(path, 'wardwatch.pid');
   try {

@@ -1,7 +1,7 @@
 import { WardwatchError, describeError } from '../kernel/errors.ts';
 
 /** What a failure of the engine means for whoever waits on it. */
-export type FailureKind = 'away' | 'full' | 'denied' | 'refused';
+type FailureKind = 'away' | 'full' | 'denied' | 'refused';
 
 // Error codes of ClickHouse (src/Common/ErrorCodes.cpp) after which the same request may succeed later:
 // timeouts and limits, network, too many parts, read-only replicas, keeper trouble, unknown insert status.

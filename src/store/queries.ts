@@ -157,10 +157,11 @@ export function createQueries(client: ClickHouseClient, database: string): Store
     async flowsOf(device, limit, around) {
       const where = flowConditions(device, around);
       if (where === undefined) return [];
-      // LIMIT 1 BY instead of FINAL: the read goes backwards by the key and ends when it has enough.
+      // LIMIT 1 BY instead of FINAL, and NULLS FIRST, where a key read backwards has them: only so the engine
+      // reads from the newest granule back and ends when it has enough.
       const rows = await ask<RawFlow>(
         `SELECT ${columnsOf('flows')} FROM ${database}.flows${whereSql(where.sql)}
-         ORDER BY ts DESC, uid DESC LIMIT 1 BY ts, uid LIMIT {size:UInt32}`,
+         ORDER BY ts DESC NULLS FIRST, uid DESC LIMIT 1 BY ts, uid LIMIT {size:UInt32}`,
         { ...where.params, size: pageSize(limit) },
       );
       return rows.map(toFlow);
@@ -258,10 +259,15 @@ function flowConditions(device: DeviceRow, around: { from: number; to: number } 
     });
     sql.push(`(orig_h IN (${marks.join(', ')}) OR resp_h IN (${marks.join(', ')}))`);
   }
-  if (/^[1-9]\d{0,9}$/.test(device.vlan)) {
-    params['vlan'] = Number(device.vlan);
-    sql.push('(vlan = {vlan:UInt64} OR vni = {vlan:UInt64})');
-  }
+  // Segments are named `220`, `10.220` (outer.inner), `220/5001` (with a VNI), and '' for untagged.
+  const segment = /^(?:(\d{1,4})(?:\.(\d{1,4}))?)?(?:\/(\d{1,8}))?$/.exec(device.vlan);
+  if (segment === null) return undefined;
+  params['segment_vlan'] = Number(segment[1] ?? 0);
+  params['segment_inner'] = Number(segment[2] ?? 0);
+  params['segment_vni'] = Number(segment[3] ?? 0);
+  sql.push('ifNull(vlan, 0) = {segment_vlan:UInt32}');
+  sql.push('ifNull(inner_vlan, 0) = {segment_inner:UInt32}');
+  sql.push('ifNull(vni, 0) = {segment_vni:UInt32}');
   if (around !== undefined) {
     // A flow belongs to the time when any part of it does; long ones begin long before.
     params['from'] = around.from / 1000;

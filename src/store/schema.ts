@@ -88,7 +88,7 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
   },
   // Each flow once, by time. "Flows of a device" reads backwards by time until it has enough: a busy device is
   // found in the newest granules, a quiet one by the bloom filters, which rule out granules it is not in. A
-  // second copy by address would make that read exact, at twice to four times the disk and insert cost.
+  // second copy by address would make that read exact, at two to four times the disk and insert cost.
   flows: {
     name: 'flows',
     columns: [

@@ -15,7 +15,7 @@ export interface TableWriter {
   close(): Promise<void>;
 }
 
-export interface TableWriterDeps {
+interface TableWriterDeps {
   insert: (lines: string[]) => Promise<void>;
   reporter: Reporter;
   table: string;

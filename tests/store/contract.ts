@@ -38,8 +38,10 @@ export function storeContract(name: string, newPlace: () => Promise<Place>): voi
       expect(await store.alerts({}, 10)).toStrictEqual({ rows: [alert], next: undefined, total: 1 });
       expect(await store.device(device.device)).toStrictEqual(device);
       expect(await store.devices({}, 10)).toStrictEqual({ rows: [device], next: undefined, total: 1 });
-      const byIp = { ...device, device: '/10.20.0.5', vlan: '' };
-      expect(await store.flowsOf(byIp, 10)).toStrictEqual([bare, full]);
+      const at = (vlan: string): DeviceRow => ({ ...device, device: `${vlan}/10.20.0.5`, vlan });
+      expect(await store.flowsOf(at(''), 10)).toStrictEqual([bare]);
+      expect(await store.flowsOf(at('20.7/16777215'), 10)).toStrictEqual([full]);
+      expect(await store.flowsOf(at('20.7'), 10)).toStrictEqual([]);
       expect(await store.windowsOf(window.device, 10, 0, 2e12)).toStrictEqual([window]);
       expect(await store.alert('nobody')).toBeUndefined();
       expect(await store.device('nobody')).toBeUndefined();
