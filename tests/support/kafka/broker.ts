@@ -22,6 +22,13 @@ export interface TestBroker {
   restart(): Promise<void>;
   /** What the broker wrote, its last 64 KiB. */
   log(): string;
+  /** The same broker over TLS with SCRAM-SHA-512, where `startBroker` was asked for it. */
+  readonly secured?: {
+    readonly brokers: string;
+    readonly ca: string;
+    readonly username: string;
+    readonly password: string;
+  };
 }
 
 /** Why no broker can be started here, or undefined. */
@@ -35,9 +42,9 @@ export function brokerObstacle(): string | undefined {
   return undefined;
 }
 
-/** Two ports that were free a moment ago. */
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()] as const;
+/** Ports that were free a moment ago. */
+async function freePorts(): Promise<[number, number, number]> {
+  const servers = [createServer(), createServer(), createServer()] as const;
   const ports: number[] = [];
   for (const server of servers) {
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
@@ -46,7 +53,7 @@ async function freePorts(): Promise<[number, number]> {
     ports.push(address.port);
   }
   for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  return [ports[0]!, ports[1]!];
+  return [ports[0]!, ports[1]!, ports[2]!];
 }
 
 function canConnect(port: number): Promise<boolean> {
@@ -60,13 +67,17 @@ function canConnect(port: number): Promise<boolean> {
   });
 }
 
+/** Of the key store and of the user of the secured listener. */
+const PASSWORD = 'test-password';
+const USERNAME = 'ward';
+
 const javaOptions = ['-Xms128m', '-Xmx512m', '-XX:+UseSerialGC', '-Xshare:auto', '-Djava.awt.headless=true'];
 
 /**
  * Starts a single-node Kafka 4 (KRaft) on free loopback ports with its data in a temporary folder. With
  * `KAFKA_BROKERS` set nothing is started and that broker is used. Fails where Java or Maven is missing.
  */
-export async function startBroker(): Promise<TestBroker> {
+export async function startBroker(options: { secured?: boolean } = {}): Promise<TestBroker> {
   const external = process.env['KAFKA_BROKERS'];
   if (external) {
     const refuse = () => Promise.reject(new Error('the broker of KAFKA_BROKERS is not ours to kill'));
@@ -75,8 +86,12 @@ export async function startBroker(): Promise<TestBroker> {
   const jars = (await run(process.execPath, [jarsScript])).stdout.trim();
   const java = ['-cp', join(jars, '*'), ...javaOptions];
   const folder = await mkdtemp(join(tmpdir(), 'wardwatch-kafka-'));
-  const [port, controllerPort] = await freePorts();
+  const [port, controllerPort, securedPort] = await freePorts();
   const properties = join(folder, 'server.properties');
+  const keys = join(folder, 'keys.p12');
+  const ca = join(folder, 'ca.pem');
+  const listeners = [`PLAINTEXT://127.0.0.1:${port}`];
+  if (options.secured === true) listeners.push(`SECURED://127.0.0.1:${securedPort}`);
   await writeFile(
     properties,
     [
@@ -84,9 +99,18 @@ export async function startBroker(): Promise<TestBroker> {
       'node.id=1',
       `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
       'controller.listener.names=CONTROLLER',
-      `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-      `advertised.listeners=PLAINTEXT://127.0.0.1:${port}`,
-      'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      `listeners=${listeners.join(',')},CONTROLLER://127.0.0.1:${controllerPort}`,
+      `advertised.listeners=${listeners.join(',')}`,
+      'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL',
+      ...(options.secured === true
+        ? [
+            `ssl.keystore.location=${keys}`,
+            'ssl.keystore.type=PKCS12',
+            `ssl.keystore.password=${PASSWORD}`,
+            'sasl.enabled.mechanisms=SCRAM-SHA-512',
+            'listener.name.secured.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;',
+          ]
+        : []),
       `log.dirs=${join(folder, 'data')}`,
       'auto.create.topics.enable=false',
       'offsets.topic.num.partitions=1',
@@ -150,7 +174,15 @@ export async function startBroker(): Promise<TestBroker> {
 
   try {
     const clusterId = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
-    await run('java', [...java, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties]);
+    const format = [...java, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
+    if (options.secured === true) {
+      format.push('--add-scram', `SCRAM-SHA-512=[name=${USERNAME},password=${PASSWORD}]`);
+      const store = ['-keystore', keys, '-storepass', PASSWORD, '-alias', 'broker'];
+      const name = ['-dname', 'CN=127.0.0.1', '-ext', 'san=ip:127.0.0.1', '-validity', '2'];
+      await run('keytool', ['-genkeypair', '-keyalg', 'EC', '-storetype', 'PKCS12', ...store, ...name]);
+      await run('keytool', ['-exportcert', '-rfc', '-file', ca, ...store]);
+    }
+    await run('java', format);
     await launch();
   } catch (error) {
     await stop();
@@ -166,5 +198,8 @@ export async function startBroker(): Promise<TestBroker> {
       await launch();
     },
     log: () => log,
+    ...(options.secured === true
+      ? { secured: { brokers: `127.0.0.1:${securedPort}`, ca, username: USERNAME, password: PASSWORD } }
+      : {}),
   };
 }
