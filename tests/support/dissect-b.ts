@@ -222,7 +222,7 @@ export function expectSplitInvariant<S>(
   }
   for (let which = 0; which < chunks.length; which++) {
     const chunk = chunks[which]!;
-    const step = Math.max(1, Math.floor(chunk.bytes.length / 300));
+    const step = Math.max(1, Math.floor(chunk.bytes.length / 60));
     for (let at = 1; at < chunk.bytes.length; at += step) {
       const parts = [
         { ...chunk, bytes: chunk.bytes.subarray(0, at) },
