@@ -5,6 +5,8 @@
  *
  * A detector that throws is switched off and reported; the others go on.
  */
+import { hashNumbers } from '../lib/hash.ts';
+
 export type Severity = 1 | 2 | 3 | 4 | 5;
 export const INFORMATIONAL = 1;
 export const LOW = 2;
@@ -316,6 +318,28 @@ export function nameOf(device: DeviceView): string {
 
 export function nameOfEndpoint(end: Endpoint): string {
   return end.device !== undefined && !end.isRemote ? nameOf(end.device) : end.ip || end.mac;
+}
+
+/** A copy of an endpoint that outlives the call it was given in. */
+export function keepEndpoint(end: Endpoint): Endpoint {
+  const { device, ip, mac, port, key, isPublic, isRemote, isMulticast } = end;
+  return { device, ip, mac, port, key, isPublic, isRemote, isMulticast };
+}
+
+/** A device as an endpoint, for evidence that is no flow. */
+export function endpointOf(device: DeviceView, port = 0): Endpoint {
+  const { ip, mac, id } = device;
+  return { device, ip, mac, port, key: id, isPublic: false, isRemote: false, isMulticast: false };
+}
+
+/** An address nobody has been heard from, for evidence. */
+export function endpointAt(ip: string, key = 0, mac = ''): Endpoint {
+  return { device: undefined, ip, mac, port: 0, key, isPublic: false, isRemote: false, isMulticast: false };
+}
+
+/** One stable key out of several, for sets: (address, port, protocol) and the like. */
+export function keyOf(a: number, b: number, c = 0): number {
+  return hashNumbers(a, b, c);
 }
 
 /** A rate and its limit as people read them: 1234.5 -> `1,230`; small numbers keep two digits. */
