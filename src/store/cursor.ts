@@ -6,7 +6,8 @@ interface Position {
   values: (string | number)[];
 }
 
-const MAX_CURSOR = 4096;
+/** Holds a name of a few hundred characters in any script. */
+const MAX_CURSOR = 8192;
 
 export function encodeCursor(position: Position): string {
   return Buffer.from(JSON.stringify([position.sort, ...position.values])).toString('base64url');

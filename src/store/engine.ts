@@ -57,10 +57,10 @@ function openServer(config: StoreConfig): Engine {
 
 function passwordOf(config: StoreConfig): string {
   const { password_file: file, password_env: variable } = config.server;
-  if (file !== undefined)
-    return readSecret(file, 'server.password_file')
-      .toString('utf8')
-      .replace(/\r?\n$/, '');
+  if (file !== undefined) {
+    const content = readSecret(file, 'server.password_file').toString('utf8');
+    return content.replace(/\r?\n$/, '');
+  }
   if (variable === undefined) return '';
   const value = process.env[variable];
   if (value !== undefined) return value;
@@ -79,9 +79,7 @@ function readSecret(path: string, key: string): Buffer {
       'WW_CONFIG',
       `Cannot read ${path} (store.${key}).`,
       'Check the path and the rights of the file.',
-      {
-        cause,
-      },
+      { cause },
     );
   }
 }
@@ -149,7 +147,8 @@ async function whyNotOpened(path: string, holder: string, cause: unknown): Promi
   }
   const owner = await readFile(holder, 'utf8').catch(() => '');
   const who = /^(\d+) (\S+)$/.exec(owner.trim());
-  if (who !== null) {
+  // A process that was killed leaves its name behind: then something else is the matter.
+  if (who !== null && (who[2] !== hostname() || isAlive(Number(who[1])))) {
     return new WardwatchError(
       'WW_STORE',
       `The store ${path} is in use by process ${who[1]} on ${who[2]}.`,
@@ -163,4 +162,14 @@ async function whyNotOpened(path: string, holder: string, cause: unknown): Promi
     'Check that this user may read and write the folder and that its disk has space left.',
     { cause },
   );
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // It is there but belongs to another user.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
 }

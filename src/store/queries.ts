@@ -168,14 +168,13 @@ export function createQueries(client: ClickHouseClient, database: string): Store
     },
 
     async windowsOf(device, windowS, from, to) {
-      const rows = await ask<WindowRow>(
+      return ask<WindowRow>(
         `SELECT ${columnsOf('windows')} FROM ${database}.windows FINAL
          WHERE device = {device:String} AND window_s = {windowS:UInt32}
            AND window_start >= {from:Int64} AND window_start <= {to:Int64}
          ORDER BY window_start LIMIT {size:UInt32}`,
-        { device: asked(device), windowS, from: wholeMs(from), to: wholeMs(to), size: MAX_WINDOWS },
+        { device: asked(device), windowS, from: whole(from), to: whole(to), size: MAX_WINDOWS },
       );
-      return rows;
     },
 
     async overview() {
@@ -199,16 +198,17 @@ function alertConditions(filter: AlertFilter): Conditions {
     where.sql.push(sql);
     where.params[name] = value;
   };
-  if (filter.severityAtLeast !== undefined)
-    add('severity_id >= {severity:Float64}', 'severity', filter.severityAtLeast);
+  if (filter.severityAtLeast !== undefined) {
+    add('severity_id >= {severity:Int64}', 'severity', whole(Math.ceil(filter.severityAtLeast)));
+  }
   if (filter.device !== undefined) {
     add('(device = {device:String} OR has(parties, {device:String}))', 'device', asked(filter.device));
   }
   if (filter.detector !== undefined) {
     add('(detector = {detector:String} OR has(detectors, {detector:String}))', 'detector', asked(filter.detector));
   }
-  if (filter.from !== undefined) add('time >= {from:Int64}', 'from', wholeMs(filter.from));
-  if (filter.to !== undefined) add('time <= {to:Int64}', 'to', wholeMs(filter.to));
+  if (filter.from !== undefined) add('time >= {from:Int64}', 'from', whole(filter.from));
+  if (filter.to !== undefined) add('time <= {to:Int64}', 'to', whole(filter.to));
   addWords(where, filter.text, ALERTS.searched);
   return where;
 }
@@ -270,8 +270,8 @@ function flowConditions(device: DeviceRow, around: { from: number; to: number } 
   sql.push('ifNull(vni, 0) = {segment_vni:UInt32}');
   if (around !== undefined) {
     // A flow belongs to the time when any part of it does; long ones begin long before.
-    params['from'] = around.from / 1000;
-    params['to'] = around.to / 1000;
+    params['from'] = whole(around.from) / 1000;
+    params['to'] = whole(around.to) / 1000;
     sql.push('ts <= {to:Float64} AND ts + duration >= {from:Float64}');
   }
   return { sql, params };
@@ -288,7 +288,7 @@ function columnsOf(table: TableName): string {
     .join(', ');
 }
 
-function wholeMs(value: number): number {
+function whole(value: number): number {
   return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Math.trunc(value) || 0));
 }
 

@@ -84,7 +84,7 @@ export function createTableWriter(limits: StoreConfig['write'], deps: TableWrite
         if (failure === undefined) portion.resolve();
         else portion.reject(failure);
       }
-      if (failure !== undefined) {
+      if (failure !== undefined && kindOfFailure(failure.cause) !== 'refused') {
         // The rest would only wait as long once more, while its writers could already be told.
         for (const portion of queue) {
           heldBytes -= portion.bytes;
@@ -94,6 +94,7 @@ export function createTableWriter(limits: StoreConfig['write'], deps: TableWrite
         queuedRows = 0;
         queuedBytes = 0;
       }
+      reporter.gauge('store_buffered_bytes', heldBytes, { table });
       for (const admit of waitingForRoom.splice(0)) admit();
     }
     // Cleared in the same turn as the last look at the queue: whoever comes next starts anew.

@@ -119,11 +119,13 @@ describe('the writer of a table', () => {
   it('tells at once of rows that the engine will never take, and goes on with the next', async () => {
     const { writer, next } = createEngine({ flush_ms: 0, batch_rows: 1 });
     const bad = writer.write(['bad']);
+    const good = writer.write(['good']);
     (await next()).reject(badRow);
     await expect(bad).rejects.toMatchObject({ code: 'WW_STORE', message: expect.stringContaining('27') as string });
     await expect(bad).rejects.not.toMatchObject({ message: expect.stringContaining('parse') as string });
-    const good = writer.write(['good']);
-    (await next()).accept();
+    const insert = await next();
+    expect(insert.lines).toEqual(['good']);
+    insert.accept();
     await good;
   });
 
