@@ -111,3 +111,32 @@ export function headEnd(bytes: Uint8Array, start: number, end: number): number {
   }
   return -1;
 }
+
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+/**
+ * Value of the first header line `name: value` in the range (lines as in {@link headEnd}), trimmed, into `out`;
+ * an empty range where there is none. `name` is in lower case.
+ */
+export function headerField(bytes: Uint8Array, start: number, end: number, name: string, out: ByteRange): boolean {
+  out.start = 0;
+  out.end = 0;
+  let line = start;
+  while (line < end) {
+    const lineFeed = findByte(bytes, LF, line, end);
+    const lineEnd = lineFeed < 0 ? end : lineFeed;
+    if (startsWithAnyCase(bytes, line, lineEnd, name)) {
+      const colon = skipBlanks(bytes, line + name.length, lineEnd);
+      if (colon < lineEnd && bytes[colon] === 0x3a) {
+        out.start = skipBlanks(bytes, colon + 1, lineEnd);
+        out.end = trimEnd(bytes, out.start, lineEnd);
+        return true;
+      }
+    }
+    line = lineEnd + 1;
+  }
+  return false;
+}
