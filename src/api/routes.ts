@@ -351,6 +351,8 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/events',
     {
+      // A HEAD would hold a stream that carries nothing.
+      exposeHeadRoute: false,
       schema: {
         operationId: 'streamEvents',
         summary: 'Live events: `alert`, `device`, `status`, `reset`',

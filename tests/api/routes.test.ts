@@ -283,6 +283,11 @@ describe('problems', () => {
     }
   });
 
+  it('keep HEAD off the stream that never ends', async () => {
+    expect((await app.inject({ url: '/api/v1/events', method: 'HEAD' })).statusCode).toBe(404);
+    expect((await app.inject({ url: '/api/v1/status', method: 'HEAD' })).statusCode).toBe(200);
+  });
+
   it('refuse host names that are not configured', async () => {
     for (const host of [
       'evil.example',

@@ -156,6 +156,16 @@ function NoAlerts({ filtered }: { filtered: boolean }) {
       </Empty>
     );
   }
+  // A quiet queue is good news only where something watches.
+  if (now && (now.state === 'failed' || !now.detectors.some((one) => one.status === 'on'))) {
+    return (
+      <Empty title="No alerts, and nothing that could raise one">
+        <p>
+          {now.state === 'failed' ? 'Watching has stopped.' : 'No detector is on.'} This says nothing about the network.
+        </p>
+      </Empty>
+    );
+  }
   return (
     <Empty title="No alerts">
       <p>

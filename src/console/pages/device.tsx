@@ -15,8 +15,10 @@ import { time } from '../site.ts';
 
 type ChartComponent = typeof import('../parts/chart.tsx').Chart;
 
+const SHORT_SPAN_MS = 2 * 3600 * 1000;
+
 /** Measures that say most about a device at a glance, where it has them. */
-const FIRST_CHOICES = /^(bytes|orig_bytes|bytes_out|tx_bytes|packets|flows)/;
+const FIRST_CHOICES = ['bytes_out', 'packets_out', 'bytes_in'];
 
 function Fields({ fields }: { fields: Device['fields'] }) {
   const entries = Object.entries(fields);
@@ -47,7 +49,7 @@ function Fields({ fields }: { fields: Device['fields'] }) {
               <td>
                 {field.runner_up ? (
                   <>
-                    {field.runner_up.value} <span class="muted">{formatShare(field.runner_up.confidence)}</span>
+                    {field.runner_up.value} <span class="muted nowrap">{formatShare(field.runner_up.confidence)}</span>
                   </>
                 ) : (
                   <span class="muted">none</span>
@@ -56,7 +58,7 @@ function Fields({ fields }: { fields: Device['fields'] }) {
               <td>
                 {field.evidence.length > 0 ? (
                   <details>
-                    <summary>
+                    <summary class="nowrap">
                       {field.evidence.length} {field.evidence.length === 1 ? 'piece' : 'pieces'}
                     </summary>
                     <ul class="evidence">
@@ -82,7 +84,13 @@ function Fields({ fields }: { fields: Device['fields'] }) {
   );
 }
 
-function Activity({ windows, alertTimes }: { windows: WindowList; alertTimes: number[] }) {
+interface ActivityProps {
+  windows: WindowList;
+  alertTimes: number[];
+  onWindow: (seconds: number) => void;
+}
+
+function Activity({ windows, alertTimes, onWindow }: ActivityProps) {
   const names = useMemo(() => {
     const all = new Set<string>();
     for (const row of windows.rows) for (const name of Object.keys(row.features)) all.add(name);
@@ -94,7 +102,7 @@ function Activity({ windows, alertTimes }: { windows: WindowList; alertTimes: nu
   useEffect(() => {
     void import('../parts/chart.tsx').then(({ Chart }) => setChart({ Chart }));
   }, []);
-  const feature = chosen ?? names.find((name) => FIRST_CHOICES.test(name)) ?? names[0];
+  const feature = chosen ?? FIRST_CHOICES.find((name) => names.includes(name)) ?? names[0];
   const series = useMemo(() => {
     const x: number[] = [];
     const y: (number | null)[] = [];
@@ -125,10 +133,15 @@ function Activity({ windows, alertTimes }: { windows: WindowList; alertTimes: nu
             </option>
           ))}
         </select>{' '}
-        <span class="muted">
-          per {windows.window_s} s{marks.length > 0 && ', alerts as dashed lines'}
-        </span>
       </label>
+      <label class="inline">
+        over{' '}
+        <select value={windows.window_s} onChange={(event) => onWindow(Number(event.currentTarget.value))}>
+          <option value={10}>10 s, four hours</option>
+          <option value={60}>60 s, a day</option>
+        </select>
+      </label>
+      {marks.length > 0 && <span class="muted">Alerts are the dashed lines.</span>}
       {chart ? <chart.Chart label={feature} x={series.x} y={series.y} marks={marks} /> : <Loading lines={4} />}
     </>
   );
@@ -152,7 +165,14 @@ export function DevicePage({ deviceKey }: { deviceKey: string }) {
   const device = useResource<Device>(apiPath(path));
   const alerts = useResource<AlertPageBody>(apiPath(`${path}/alerts`, { limit: 20 }));
   const flows = useResource<FlowList>(apiPath(`${path}/flows`, { limit: 50 }));
-  const windows = useResource<WindowList>(apiPath(`${path}/windows`, { window_s: 60 }));
+  // Short windows for what has been seen for a short time only; the reader may choose.
+  const [chosenWindow, setWindow] = useState<number>();
+  const span = device.data ? device.data.last_seen - device.data.first_seen : 0;
+  const windowS = chosenWindow ?? (span < SHORT_SPAN_MS ? 10 : 60);
+  const windows = useResource<WindowList>(
+    device.data ? apiPath(`${path}/windows`, { window_s: windowS }) : undefined,
+    true,
+  );
   const alertTimes = useMemo(() => (alerts.data?.rows ?? []).map((row) => row.time), [alerts.data]);
   useKeys({
     j: () => moveRow(1),
@@ -207,7 +227,7 @@ export function DevicePage({ deviceKey }: { deviceKey: string }) {
           <section class="card" aria-labelledby="activity-title">
             <h2 id="activity-title">Activity</h2>
             <Answered of={windows} lines={5}>
-              {(list) => <Activity windows={list} alertTimes={alertTimes} />}
+              {(list) => <Activity windows={list} alertTimes={alertTimes} onWindow={setWindow} />}
             </Answered>
           </section>
           <section class="card" aria-labelledby="what-title">

@@ -16,6 +16,7 @@ interface ChartProps {
 }
 
 const HEIGHT = 190;
+const DAY_S = 86_400;
 
 /** One measure of a device over time, with the alerts as upright lines. */
 export function Chart({ label, x, y, marks }: ChartProps) {
@@ -51,7 +52,13 @@ export function Chart({ label, x, y, marks }: ChartProps) {
         cursor: { drag: { x: true, y: false } },
         scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
         axes: [
-          { ...axis, values: (_u, splits) => splits.map((ts) => time.value.clock(ts * 1000).slice(0, 5)) },
+          {
+            ...axis,
+            values: (_u, splits, _axis, _space, step) =>
+              splits.map((ts) =>
+                step >= DAY_S ? time.value.day(ts * 1000) : time.value.clock(ts * 1000).slice(0, step < 60 ? 8 : 5),
+              ),
+          },
           { ...axis, size: 64, values: (_u, splits) => splits.map((value) => formatValue(value)) },
         ],
         series: [

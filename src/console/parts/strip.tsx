@@ -79,7 +79,7 @@ export function Strip() {
       <Item name="Capture loss" minor warn={(now.capture_loss ?? 0) > 0.001}>
         {now.capture_loss === null ? <span class="muted">not known</span> : formatShare(now.capture_loss)}
       </Item>
-      <Item name="Detectors" warn={off.length > 0}>
+      <Item name="Detectors" warn={off.length > 0 || now.detectors.length === 0}>
         {now.detectors.length - off.length} on
         {off.length > 0 && (
           <span title={off.map((one) => `${one.id}: ${one.reason ?? one.status}`).join('\n')}> · {off.length} off</span>
