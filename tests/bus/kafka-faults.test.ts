@@ -12,12 +12,12 @@ const isOurs = brokerObstacle() === undefined && !process.env['KAFKA_BROKERS'];
 // Without a broker of our own the tests of kafka.test.ts say so, and fail where they must.
 describe.skipIf(!isOurs)('kafka bus over a broker that dies', () => {
   let broker: TestBroker;
-  let bus: FrameBus;
+  let bus: FrameBus | undefined;
   beforeEach(async () => {
     broker = await startBroker();
   }, 180_000);
   afterEach(async () => {
-    await bus.stop();
+    await bus?.stop();
     await broker.stop();
   });
 

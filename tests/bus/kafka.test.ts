@@ -158,6 +158,16 @@ describeWithBroker('kafka bus', (brokers) => {
     return frames.get(0) ?? [];
   }
 
+  test('kafkajs sets no timer into the past: Node would warn of it', async () => {
+    const warnings: string[] = [];
+    const listen = (warning: Error): void => void warnings.push(warning.name);
+    process.on('warning', listen);
+    await publishAll(busOf(await withTopic()), new Map([[0, [frame(1, 60)]]]));
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', listen);
+    expect(warnings).toEqual([]);
+  });
+
   describe('contract', () => busContract(async () => createKafkaBus(await withTopic(), deps)));
 
   const some = Array.from({ length: 12 }, (_, n) => frame(n, 60 + n));

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Producer } from 'kafkajs';
 import kafkajs from 'kafkajs';
 import type { Reporter } from '../../kernel/component.ts';
@@ -22,7 +23,7 @@ const compressionTypes = {
   zstd: kafkajs.CompressionTypes.ZSTD,
 } as const;
 
-interface Record {
+interface PackedRecord {
   readonly value: Buffer;
   readonly frames: number;
 }
@@ -34,7 +35,7 @@ interface Lane {
   open: Uint8Array[];
   openBytes: number;
   openFrames: number;
-  readonly ready: Record[];
+  readonly ready: PackedRecord[];
   isSending: boolean;
   /** Position after the last record acknowledged. */
   position: bigint | undefined;
@@ -84,7 +85,7 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
   /** The publish calls under way, one after the other. */
   let tail: Promise<void> = Promise.resolve();
   let waiting: (() => void)[] = [];
-  let wakeRetry = (): void => {};
+  const stopping = new AbortController();
 
   function changed(): void {
     const woken = waiting;
@@ -129,7 +130,7 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
     for (const lane of lanes.values()) close(lane);
   }
 
-  async function offer(lane: Lane, records: readonly Record[]): Promise<bigint> {
+  async function offer(lane: Lane, records: readonly PackedRecord[]): Promise<bigint> {
     const messages = records.map(({ value }) => ({ key: null, value, partition: lane.partition }));
     const giveUpAt = Date.now() + config.delivery_timeout_ms;
     let pause = 100;
@@ -139,16 +140,12 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
         const [answer] = await producer!.send(request);
         return BigInt(answer?.baseOffset ?? -1);
       } catch (error) {
-        // The same records in the same request again: the broker knows them by their sequence number.
         if (stopped || !mayPass(error) || Date.now() + pause > giveUpAt) throw error;
+        await delay(pause, undefined, { signal: stopping.signal }).catch(() => {
+          throw error;
+        });
       }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, pause);
-        wakeRetry = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      // The same records in the same request again: the broker knows them by their sequence number.
       pause = Math.min(pause * 2, 2000);
     }
   }
@@ -262,7 +259,7 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
       ended = true;
       stopped = true;
       clearTimeout(linger);
-      wakeRetry();
+      stopping.abort();
       changed();
       if (unacknowledgedFrames > 0) reporter.dropped('frames', unacknowledgedFrames, 'not acknowledged');
       await producer?.disconnect().catch(() => {});

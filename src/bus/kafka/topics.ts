@@ -58,7 +58,7 @@ export function checkTopic(kafka: Kafka, config: KafkaBusConfig): Promise<void> 
   });
 }
 
-/** kafkajs asks for committed offsets once, also where the broker has only just started and is loading them. */
+/** kafkajs asks once, also where the broker has only just started or made a topic and answers "not yet". */
 async function whenLoaded<T>(ask: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -120,9 +120,14 @@ export async function ensureTopic(
       replicationFactor: settings.replicationFactor,
       configEntries: [{ name: 'retention.ms', value: String(settings.retentionMs) }],
     });
-    // One call each: kafkajs answers for all together and creates none where one is there.
-    const created = await admin.createTopics({ topics: [topic(config.topic, settings.partitions)] });
-    await admin.createTopics({ topics: [topic(deadLetterTopic(config), 1)] });
-    return { created, partitions: (await partitionCount(admin, config)) ?? settings.partitions };
+    // One call each: kafkajs answers for all together and creates none where one is there. It waits for
+    // leaders only where the topic is known at once; on a broker that has just started it is not.
+    const waitForLeaders = false;
+    const created = await admin.createTopics({ waitForLeaders, topics: [topic(config.topic, settings.partitions)] });
+    await admin.createTopics({ waitForLeaders, topics: [topic(deadLetterTopic(config), 1)] });
+    const topics = [config.topic, deadLetterTopic(config)];
+    const metadata = await whenLoaded(() => admin.fetchTopicMetadata({ topics }));
+    const frames = metadata.topics.find(({ name }) => name === config.topic);
+    return { created, partitions: frames?.partitions.length ?? settings.partitions };
   });
 }
