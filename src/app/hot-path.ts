@@ -192,6 +192,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       detectors: config.stage === 'all' ? deps.detectors : [],
       novelty: this.#novelty,
       models: this.#models,
+      nowUs: () => this.#nowUs,
       devices: () => this.#devices.devices.filter((d): d is Device => d !== undefined),
       classOf,
       blind: (device) => this.#isBlind(device as Device),
@@ -208,6 +209,11 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   /** Event time reached, epoch microseconds. */
   get nowUs(): number {
     return this.#nowUs;
+  }
+
+  /** Time of the first frame, epoch microseconds; 0 before it. */
+  get startedUs(): number {
+    return this.#startedUs;
   }
 
   process(batch: FrameBatch): void {
@@ -519,6 +525,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       sender: claimant,
       senderMac: macText(oui, nic),
       senderIp: senderIp === 0 ? '' : ipText(p.ip, at, false),
+      senderKey: addressKey(p.ip, at, segment),
       targetIp: ipText(p.ip, at + 4, false),
       targetKey: addressKey(p.ip, at + 4, segment),
       isRequest,

@@ -69,6 +69,7 @@ export interface EngineOptions {
   readonly detectors: readonly LoadedDetector[];
   readonly novelty: NoveltySets;
   readonly models: WindowModels;
+  readonly nowUs: () => number;
   readonly devices: () => Iterable<Device>;
   readonly classOf: (type: string) => DeviceClass;
   readonly blind: (device: DeviceView) => boolean;
@@ -290,10 +291,11 @@ export class DetectEngine {
     tables: Map<number, unknown>[],
     entry: { running: Running | undefined },
   ): DetectorContext<never> {
-    const { novelty, devices, classOf, blind, onFinding } = this.#options;
+    const { novelty, nowUs, devices, classOf, blind, onFinding } = this.#options;
     const definition = loaded.definition;
     const context: DetectorContext<Record<string, number | boolean | string>> = {
       params: loaded.params,
+      nowUs,
       finding: (finding) => {
         if (entry.running !== undefined) entry.running.findings++;
         onFinding({

@@ -5,7 +5,7 @@
  *
  * A detector that throws is switched off and reported; the others go on.
  */
-import { hashNumbers } from '../lib/hash.ts';
+import { hashNumbers, hashText } from '../lib/hash.ts';
 
 export type Severity = 1 | 2 | 3 | 4 | 5;
 export const INFORMATIONAL = 1;
@@ -67,7 +67,11 @@ export interface DeviceView {
   /** Normal behaviour is still being learned: what is new is learned, not reported. */
   readonly learning: boolean;
   readonly firstUs: number;
+  /** Event time of the last frame from it. */
   readonly lastUs: number;
+  /** Frames and bytes it has sent so far. */
+  readonly packets: number;
+  readonly bytes: number;
 }
 
 /** One end of a flow. */
@@ -173,6 +177,7 @@ export interface ArpView {
   readonly sender: DeviceView | undefined;
   readonly senderMac: string;
   readonly senderIp: string;
+  readonly senderKey: number;
   readonly targetIp: string;
   readonly targetKey: number;
   readonly isRequest: boolean;
@@ -239,6 +244,8 @@ export interface Finding {
 
 export interface DetectorContext<P> {
   readonly params: P;
+  /** Event time reached, epoch microseconds. */
+  nowUs(): number;
   finding(finding: Finding): void;
   /**
    * Asks whether `key` is new for the device in the set `set`, and remembers it: while the device learns it is
@@ -340,6 +347,11 @@ export function endpointAt(ip: string, key = 0, mac = ''): Endpoint {
 /** One stable key out of several, for sets: (address, port, protocol) and the like. */
 export function keyOf(a: number, b: number, c = 0): number {
   return hashNumbers(a, b, c);
+}
+
+/** The same for a text: an application entity title, a domain, a command. */
+export function keyOfText(text: string): number {
+  return hashText(text);
 }
 
 /** A rate and its limit as people read them: 1234.5 -> `1,230`; small numbers keep two digits. */
