@@ -1,0 +1,187 @@
+import { INFORMATIONAL, LOW, MEDIUM, defineDetector, endpointOf, nameOf, plural } from '../../src/detect/sdk.ts';
+import type { DeviceView, Severity } from '../../src/detect/sdk.ts';
+
+interface Rhythm {
+  /** Longest pause while learning (and, later, that was no alert), seconds. */
+  longestS: number;
+  /** Seconds of event time for which the device has been watched. */
+  watchedS: number;
+  /** Seconds in which it was heard. */
+  heardS: number;
+  lastHeardUs: number;
+  /** Speaks a clinical protocol. */
+  clinical: boolean;
+  /** It said goodbye: released its address. */
+  leftUs: number;
+  silent: boolean;
+}
+
+export default defineDetector({
+  id: 'device-silent',
+  version: 1,
+  status: 'stable',
+  title: 'Device has fallen silent',
+  summary: 'A device that used to be heard regularly is not heard any more, while its segment is.',
+  analytic: 'behavioral',
+  techniques: [
+    { id: 'T0815', name: 'Denial of View', matrix: 'ics' },
+    { id: 'T0826', name: 'Loss of Availability', matrix: 'ics' },
+  ],
+  params: {
+    min_silence_s: {
+      default: 15,
+      min: 5,
+      max: 3600,
+      unit: 's',
+      doc: 'Shorter silence is never told: cables are moved, devices roam.',
+    },
+    factor: {
+      default: 3,
+      min: 1.5,
+      max: 20,
+      doc: 'Silence is told from this many times the longest pause that was learned.',
+    },
+    max_pause_s: {
+      default: 120,
+      min: 5,
+      max: 3600,
+      unit: 's',
+      doc: 'A device with longer pauses while learning is not heard regularly and is left alone.',
+    },
+    min_watched_s: {
+      default: 120,
+      min: 30,
+      max: 86_400,
+      unit: 's',
+      doc: 'Time watched before the pauses of a device say anything.',
+    },
+    mirror_share: {
+      default: 0.3,
+      min: 0.05,
+      max: 1,
+      doc: 'When this share of the regular devices of a segment is silent at once, it is the mirror and not the devices.',
+    },
+  },
+  create(ctx) {
+    const { min_silence_s, factor, max_pause_s, min_watched_s, mirror_share } = ctx.params;
+    const rhythms = ctx.perDevice<Rhythm>(() => ({
+      longestS: 0,
+      watchedS: 0,
+      heardS: 0,
+      lastHeardUs: 0,
+      clinical: false,
+      leftUs: 0,
+      silent: false,
+    }));
+    /** Before this moment nothing was watched. */
+    let watchedFromUs = 0;
+
+    const regular = (r: Rhythm): boolean => r.watchedS >= min_watched_s && r.longestS <= max_pause_s;
+
+    /** Of the other regular devices of the segment: how many there are, how many are silent beyond their habit. */
+    function others(of: DeviceView, nowUs: number): { all: number; silent: number } {
+      let all = 0;
+      let silent = 0;
+      for (const device of ctx.devices()) {
+        if (device === of || device.vlan !== of.vlan || device.isGateway) continue;
+        const r = rhythms(device);
+        if (r.silent || r.lastHeardUs <= watchedFromUs || !regular(r)) continue;
+        all++;
+        if ((nowUs - r.lastHeardUs) / 1e6 > r.longestS * 1.5 + 2) silent++;
+      }
+      return { all, silent };
+    }
+
+    return {
+      onSecond(nowUs): void {
+        for (const device of ctx.devices()) {
+          if (device.isGateway) continue;
+          const r = rhythms(device);
+          const lastUs = device.lastUs;
+          if (lastUs <= watchedFromUs || lastUs === 0) continue;
+          r.watchedS++;
+          if (lastUs > r.lastHeardUs) {
+            const pauseS = r.lastHeardUs === 0 || r.lastHeardUs <= watchedFromUs ? 0 : (lastUs - r.lastHeardUs) / 1e6;
+            // A pause that was an alert is no habit; one that was not becomes one.
+            if (r.silent) r.silent = false;
+            else if (pauseS > r.longestS) r.longestS = pauseS;
+            r.heardS++;
+            r.lastHeardUs = lastUs;
+            continue;
+          }
+          if (device.learning || r.silent || !regular(r)) continue;
+          const silentS = (nowUs - lastUs) / 1e6;
+          const limitS = Math.max(min_silence_s, factor * r.longestS);
+          if (silentS < limitS || ctx.blind(device)) continue;
+          const rest = others(device, nowUs);
+          if (rest.silent >= 2 && rest.silent >= mirror_share * rest.all) continue;
+          r.silent = true;
+          const cls = ctx.classOf(device);
+          const left = nowUs - r.leftUs < (silentS + 10) * 1e6;
+          const important = cls.medical || cls.lifeSupporting || r.clinical;
+          const severity: Severity = left ? INFORMATIONAL : important ? MEDIUM : LOW;
+          ctx.finding({
+            device,
+            subject: 'silence',
+            severity,
+            confidence: Math.min(95, Math.round(60 + 5 * (silentS / Math.max(1, r.longestS)))),
+            tsUs: nowUs,
+            firstUs: lastUs,
+            title: left ? 'Device was switched off' : 'Device has fallen silent',
+            sentence: `${nameOf(device)} has not been heard for ${Math.round(silentS)} s; its longest pause in ${plural(r.watchedS, 'second')} of watching was ${r.longestS.toFixed(1)} s, and ${plural(rest.all - rest.silent, 'other device')} of the segment ${rest.all - rest.silent === 1 ? 'goes' : 'go'} on talking.`,
+            evidence: [{ src: endpointOf(device), dst: undefined }],
+            anomalies: [
+              {
+                parameter: 'seconds since last heard',
+                expected: `at most ${limitS.toFixed(0)}`,
+                seen: silentS.toFixed(0),
+                unit: 's',
+                learned: r.heardS,
+                pattern: 'ABSENT',
+              },
+              {
+                parameter: 'longest pause',
+                expected: `${r.longestS.toFixed(1)} s`,
+                seen: `${silentS.toFixed(0)} s`,
+                pattern: 'ABOVE RANGE',
+              },
+            ],
+            ...(important
+              ? {
+                  patient:
+                    'Vital signs, alarms or therapy data of this device may no longer reach those who watch them.',
+                }
+              : {}),
+            advice: [
+              'Look at the device at the bedside first: is it on, and does it alarm locally?',
+              'Then check its network cable or wireless link and the switch port.',
+            ],
+            caution: ['Do not restart a device in use from afar to bring it back.'],
+          });
+        }
+      },
+      messageKinds: [
+        'dhcp.message',
+        'hl7.*',
+        'dicom.*',
+        'intellivue.*',
+        'carescape.*',
+        'contec.*',
+        'poct1a.*',
+        'astm.*',
+        'sdc.*',
+      ],
+      onMessage(message): void {
+        const device = message.speaker.device;
+        if (device === undefined || message.speaker.isRemote) return;
+        if (message.kind === 'dhcp.message') {
+          if (message.text('message_type') === 'RELEASE') rhythms(device).leftUs = ctx.nowUs();
+        } else rhythms(device).clinical = true;
+      },
+      onUnobserved(_fromUs, toUs): void {
+        watchedFromUs = toUs;
+        for (const device of ctx.devices()) rhythms(device).silent = false;
+      },
+    };
+  },
+});

@@ -1,0 +1,184 @@
+import { LOW, MEDIUM, defineDetector, endpointOf, figure, nameOf } from '../../src/detect/sdk.ts';
+import type { Anomaly, Severity, WindowView } from '../../src/detect/sdk.ts';
+
+interface Run {
+  /** One bit a window, newest lowest: odd or not. */
+  odd: number;
+  extreme: number;
+  firstUs: number;
+  lastStartUs: number;
+  toldUs: number;
+  toldSeverity: number;
+}
+
+/** Shape, not amount: no reason for an alert by themselves. */
+const DERIVED = new Set(['mean_size_out', 'out_share']);
+const WORDS: Readonly<Record<string, string>> = {
+  packets_out: 'packets sent',
+  packets_in: 'packets received',
+  bytes_out: 'bytes sent',
+  bytes_in: 'bytes received',
+  payload_out: 'payload sent',
+  payload_in: 'payload received',
+  flows_out: 'connections begun',
+  flows_in: 'connections received',
+  failed_out: 'failed connections begun',
+  failed_in: 'failed connections received',
+  peers_out: 'hosts contacted',
+  peers_in: 'hosts that made contact',
+  services_out: 'services contacted',
+  arp_out: 'ARP requests',
+  icmp_out: 'ICMP packets',
+  broadcast_out: 'broadcasts',
+  syn_out: 'TCP connection attempts',
+  rst_out: 'TCP resets',
+  external_out: 'bytes to other networks',
+  messages_out: 'application messages',
+  mean_size_out: 'bytes per packet',
+  out_share: 'share sent',
+};
+
+export default defineDetector({
+  id: 'unusual-behaviour',
+  version: 1,
+  status: 'stable',
+  title: 'Unusual behaviour',
+  summary: 'What a device sends and receives lies far outside its own learned range and that of its class.',
+  analytic: 'statistical',
+  techniques: [{ id: 'T0831', name: 'Manipulation of Control', matrix: 'ics' }],
+  params: {
+    p_value: {
+      default: 0.005,
+      min: 0,
+      max: 0.1,
+      doc: 'Conformal p-value below which a window counts as odd for the class.',
+    },
+    z: {
+      default: 5,
+      min: 3,
+      max: 50,
+      doc: 'Robust z of a feature against the own windows from which it counts as far outside.',
+    },
+    excess: { default: 3, min: 1, max: 100, doc: 'Least ratio to the upper end of the own usual range.' },
+    odd_windows: { default: 3, min: 1, max: 8, doc: 'Odd windows among the last eight from which it is told.' },
+    extreme_factor: { default: 10, min: 2, max: 1000, doc: 'Ratio to the usual range that counts as extreme.' },
+    extreme_windows: {
+      default: 6,
+      min: 2,
+      max: 30,
+      doc: 'Extreme windows in a row from which it is medium, for devices that neither serve others nor are used by people.',
+    },
+    min_windows: {
+      default: 24,
+      min: 8,
+      max: 128,
+      doc: 'Learned windows needed before a device is judged by its own range.',
+    },
+  },
+  create(ctx) {
+    const { p_value, z, excess, odd_windows, extreme_factor, extreme_windows, min_windows } = ctx.params;
+    const runs = ctx.perDevice<Run>(() => ({
+      odd: 0,
+      extreme: 0,
+      firstUs: 0,
+      lastStartUs: 0,
+      toldUs: 0,
+      toldSeverity: 0,
+    }));
+
+    return {
+      onWindow(window: WindowView): void {
+        if (window.seconds !== 10) return;
+        const { device, model } = window;
+        if (device.learning || device.isGateway || model === undefined) return;
+        const run = runs(device);
+        const gap = Math.max(1, Math.round((window.startUs - run.lastStartUs) / 10e6));
+        run.lastStartUs = window.startUs;
+        run.odd = gap > 8 ? 0 : (run.odd << gap) & 255;
+        if (gap > 1) run.extreme = 0;
+        const limit = Math.max(p_value, 1 / (model.nCalibration + 1));
+        if (model.pValue > limit) {
+          run.extreme = 0;
+          return;
+        }
+        const rows: { anomaly: Anomaly; ratio: number }[] = [];
+        let most = 0;
+        for (const feature of window.features) {
+          if (DERIVED.has(feature)) continue;
+          const standing = window.standing(feature);
+          if (standing === undefined || standing.n < min_windows) continue;
+          const value = window.value(feature);
+          // A handful above nothing is no range: packets and connections are counted from ten, bytes from ten thousand.
+          const floor =
+            feature.startsWith('bytes') || feature.startsWith('payload') || feature === 'external_out' ? 10_000 : 10;
+          const ratio = value / Math.max(standing.high, floor);
+          if (standing.z < z || ratio < excess) continue;
+          if (ratio > most) most = ratio;
+          rows.push({
+            ratio,
+            anomaly: {
+              parameter: WORDS[feature] ?? feature,
+              expected: `${figure(standing.low)} to ${figure(standing.high)} in 10 s`,
+              seen: figure(value),
+              learned: standing.n,
+              pValue: model.pValue,
+              pattern: 'ABOVE RANGE',
+            },
+          });
+        }
+        if (rows.length === 0) {
+          run.extreme = 0;
+          return;
+        }
+        if (run.odd === 0) run.firstUs = window.startUs;
+        run.odd |= 1;
+        run.extreme = most >= extreme_factor ? run.extreme + 1 : 0;
+        let n = 0;
+        for (let bits = run.odd; bits !== 0; bits &= bits - 1) n++;
+        if (n < odd_windows) return;
+        const cls = ctx.classOf(device);
+        const severity: Severity =
+          run.extreme >= extreme_windows && !cls.interactive && !cls.server && !cls.infrastructure ? MEDIUM : LOW;
+        const endUs = window.startUs + 10e6;
+        if (severity <= run.toldSeverity && endUs - run.toldUs < 60e6) return;
+        run.toldUs = endUs;
+        run.toldSeverity = severity;
+        rows.sort((a, b) => b.ratio - a.ratio);
+        const top = rows[0]!.anomaly;
+        ctx.finding({
+          device,
+          subject: 'windows',
+          severity,
+          confidence: Math.min(90, Math.round(40 + 10 * Math.log2(most) + 3 * n)),
+          tsUs: endUs,
+          firstUs: run.firstUs,
+          title: 'Unusual behaviour',
+          sentence: `${nameOf(device)} had ${top.seen} ${top.parameter} in 10 s, ${figure(most)} times the upper end of its usual range (${top.expected}), in ${n} of the last 8 windows.`,
+          evidence: [{ src: endpointOf(device), dst: undefined }],
+          anomalies: [
+            ...rows.slice(0, 5).map((r) => r.anomaly),
+            {
+              parameter: 'how odd for its class',
+              expected: `p above ${limit.toFixed(4)}`,
+              seen: `p = ${model.pValue.toFixed(4)} of ${model.nCalibration}, mostly by ${model.top
+                .slice(0, 3)
+                .map((t) => WORDS[t.feature] ?? t.feature)
+                .join(', ')}`,
+              pValue: model.pValue,
+              pattern: 'RARE',
+            },
+          ],
+          ...(cls.medical
+            ? { patient: 'A device that is busy with something else may answer late or not at all.' }
+            : {}),
+          advice: [
+            'Compare with what was done on the device at this time: a large study, an update or maintenance explains it.',
+          ],
+        });
+      },
+      onUnobserved(): void {
+        // The next window starts a new run by its distance.
+      },
+    };
+  },
+});
