@@ -29,6 +29,8 @@ export interface Comparison {
 }
 
 export interface Endpoint {
+  /** Key of the device where the endpoint is a monitored one, else empty. */
+  key: string;
   name: string;
   ip: string;
   mac: string;
@@ -99,6 +101,7 @@ function comparisonsOf(analysis: Json): Comparison[] {
 function endpointOf(value: unknown): Endpoint | undefined {
   if (!isObject(value)) return undefined;
   return {
+    key: text(value['uid']),
     name: text(value['hostname']),
     ip: text(value['ip']),
     mac: text(value['mac']),

@@ -15,47 +15,62 @@ import { useResource } from '../resource.ts';
 import { alertPath, devicePath, go } from '../router.ts';
 import { time } from '../site.ts';
 
-const FLOW_ROWS = 50;
+const FLOW_ROWS = 300;
+/** Seconds before and after the alert in which its device's flows are shown. */
+const FLOW_MARGIN_S = 60;
+const FIRST_COMPARISONS = 6;
+const FIRST_EVIDENCE = 5;
+const FIRST_PARTIES = 6;
 
 function Why({ rows }: { rows: Comparison[] }) {
+  const [all, setAll] = useState(false);
+  // The leading finding comes first; what related ones compared is seldom needed at once.
+  const shown = all ? rows : rows.slice(0, FIRST_COMPARISONS);
   if (rows.length === 0) {
     return <p class="muted">This detector goes by a rule, not by a learned range: the evidence below is the reason.</p>;
   }
   return (
-    <div class="scroll" role="region" aria-label="Expected and seen" tabIndex={0}>
-      <table class="grid why">
-        <thead>
-          <tr>
-            <th scope="col">What was looked at</th>
-            <th scope="col">Usual</th>
-            <th scope="col">Seen</th>
-            <th scope="col" class="number">
-              Learned from
-            </th>
-            <th scope="col" class="number">
-              p-value
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row, i) => (
-            <tr key={i}>
-              <th scope="row">
-                {row.parameter || 'not named'}
-                {row.unit && <span class="muted"> in {row.unit}</span>}
+    <>
+      <div class="scroll" role="region" aria-label="Expected and seen" tabIndex={0}>
+        <table class="grid why">
+          <thead>
+            <tr>
+              <th scope="col">What was looked at</th>
+              <th scope="col">Usual</th>
+              <th scope="col">Seen</th>
+              <th scope="col" class="number">
+                Learned from
               </th>
-              <td>{row.usual || <span class="muted">not recorded</span>}</td>
-              <td>
-                <strong class="seen">{row.seen || 'not recorded'}</strong>
-                {row.pattern && row.pattern !== row.seen && <div class="muted">{row.pattern}</div>}
-              </td>
-              <td class="number">{row.learned === undefined ? '–' : formatCount(row.learned)}</td>
-              <td class="number">{row.pValue === undefined ? '–' : formatPValue(row.pValue)}</td>
+              <th scope="col" class="number">
+                p-value
+              </th>
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+          </thead>
+          <tbody>
+            {shown.map((row, i) => (
+              <tr key={i}>
+                <th scope="row">
+                  {row.parameter || 'not named'}
+                  {row.unit && <span class="muted"> in {row.unit}</span>}
+                </th>
+                <td>{row.usual || <span class="muted">not recorded</span>}</td>
+                <td>
+                  <strong class="seen">{row.seen || 'not recorded'}</strong>
+                  {row.pattern && row.pattern !== row.seen && <div class="muted">{row.pattern}</div>}
+                </td>
+                <td class="number">{row.learned === undefined ? '–' : formatCount(row.learned)}</td>
+                <td class="number">{row.pValue === undefined ? '–' : formatPValue(row.pValue)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {shown.length < rows.length && (
+        <button type="button" class="more" onClick={() => setAll(true)}>
+          Show all {rows.length}
+        </button>
+      )}
+    </>
   );
 }
 
@@ -67,38 +82,47 @@ function End({ end }: { end: Endpoint | undefined }) {
       <div class="mono">
         {end.ip || end.mac || 'no address'}
         {end.port !== undefined && <span class="muted">:{end.port}</span>}
+        {end.ip && end.mac && <span class="muted"> {end.mac}</span>}
       </div>
-      {end.ip && end.mac && <div class="mono muted">{end.mac}</div>}
     </>
   );
 }
 
 function EvidenceTable({ rows }: { rows: Evidence[] }) {
+  const [all, setAll] = useState(false);
+  const shown = all ? rows : rows.slice(0, FIRST_EVIDENCE);
   return (
-    <div class="scroll" role="region" aria-label="Evidence" tabIndex={0}>
-      <table class="grid">
-        <thead>
-          <tr>
-            <th scope="col">From</th>
-            <th scope="col">To</th>
-            <th scope="col">Service</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row, i) => (
-            <tr key={i}>
-              <td>
-                <End end={row.src} />
-              </td>
-              <td>
-                <End end={row.dst} />
-              </td>
-              <td>{row.service || '–'}</td>
+    <>
+      <div class="scroll" role="region" aria-label="Evidence" tabIndex={0}>
+        <table class="grid">
+          <thead>
+            <tr>
+              <th scope="col">From</th>
+              <th scope="col">To</th>
+              <th scope="col">Service</th>
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+          </thead>
+          <tbody>
+            {shown.map((row, i) => (
+              <tr key={i}>
+                <td>
+                  <End end={row.src} />
+                </td>
+                <td>
+                  <End end={row.dst} />
+                </td>
+                <td>{row.service || '–'}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {shown.length < rows.length && (
+        <button type="button" class="more" onClick={() => setAll(true)}>
+          Show all {rows.length}
+        </button>
+      )}
+    </>
   );
 }
 
@@ -156,6 +180,15 @@ function frameText(first: number | undefined, last: number | undefined): string 
 }
 
 function Facts({ alert, view }: { alert: Alert; view: FindingView }) {
+  const names = new Map<string, string>();
+  for (const { src, dst } of view.evidence) {
+    for (const end of [src, dst]) if (end?.key) names.set(end.key, end.name || end.ip);
+  }
+  const party = (key: string) => (
+    <div key={key}>
+      <Link to={devicePath(key)}>{names.get(key) || key}</Link>
+    </div>
+  );
   return (
     <section class="card card-facts" aria-labelledby="facts-title">
       <h2 id="facts-title">Facts</h2>
@@ -173,11 +206,13 @@ function Facts({ alert, view }: { alert: Alert; view: FindingView }) {
           <>
             <dt>Also involved</dt>
             <dd>
-              {alert.parties.map((key) => (
-                <div key={key} class="mono">
-                  <Link to={devicePath(key)}>{key}</Link>
-                </div>
-              ))}
+              {alert.parties.slice(0, FIRST_PARTIES).map(party)}
+              {alert.parties.length > FIRST_PARTIES && (
+                <details>
+                  <summary>{alert.parties.length - FIRST_PARTIES} more</summary>
+                  {alert.parties.slice(FIRST_PARTIES).map(party)}
+                </details>
+              )}
             </dd>
           </>
         )}
@@ -228,7 +263,7 @@ function Facts({ alert, view }: { alert: Alert; view: FindingView }) {
 export function AlertPage({ uid }: { uid: string }) {
   const path = `/alerts/${encodeURIComponent(uid)}`;
   const alert = useResource<Alert>(apiPath(path));
-  const flows = useResource<FlowList>(apiPath(`${path}/flows`, { limit: FLOW_ROWS }));
+  const flows = useResource<FlowList>(apiPath(`${path}/flows`, { limit: FLOW_ROWS, margin_s: FLOW_MARGIN_S }));
   const [changed, setChanged] = useState(false);
   const heading = useRef<HTMLHeadingElement>(null);
   const view = useMemo(() => readFinding(alert.data?.ocsf ?? null), [alert.data]);
@@ -339,7 +374,7 @@ export function AlertPage({ uid }: { uid: string }) {
               (flows.data.rows.length > 0 ? (
                 <Flows rows={flows.data.rows} marked={peers} />
               ) : (
-                <p class="muted">No flows of this device are kept from five minutes before to five minutes after.</p>
+                <p class="muted">No flows of this device are kept from a minute before to a minute after.</p>
               ))}
           </section>
         </div>

@@ -48,6 +48,8 @@ export function Chart({ label, x, y, marks }: ChartProps) {
       {
         width: host.clientWidth,
         height: HEIGHT,
+        // Room for half of the last label.
+        padding: [null, 30, null, null],
         tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), time.value.zone),
         cursor: { drag: { x: true, y: false } },
         scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { Flow } from '../../api/schemas.ts';
-import { formatBytes, formatDuration } from '../format.ts';
+import { formatBytes, formatCount, formatDuration } from '../format.ts';
 import { time } from '../site.ts';
 
 /** Meanings of Zeek's connection states, for the title of the cell. */
@@ -26,11 +26,24 @@ const FIRST_ROWS = 15;
 /** Flows as a table; those with an address in `marked` stand out. */
 export function Flows({ rows, marked }: { rows: Flow[]; marked?: ReadonlySet<string | undefined> }) {
   const [all, setAll] = useState(false);
-  const shown = all ? rows : rows.slice(0, FIRST_ROWS);
+  const [others, setOthers] = useState(false);
   const isMarked = (flow: Flow): boolean =>
     marked !== undefined && (marked.has(flow['id.orig_h']) || marked.has(flow['id.resp_h']));
+  const telling = rows.filter(isMarked);
+  const chosen = others || telling.length === 0 ? rows : telling;
+  const shown = all ? chosen : chosen.slice(0, FIRST_ROWS);
   return (
     <>
+      {telling.length > 0 && telling.length < rows.length && (
+        <div class="chips" role="group" aria-label="Which flows">
+          <button type="button" class="chip" aria-pressed={!others} onClick={() => setOthers(false)}>
+            with the evidence <b>{formatCount(telling.length)}</b>
+          </button>
+          <button type="button" class="chip" aria-pressed={others} onClick={() => setOthers(true)}>
+            all <b>{formatCount(rows.length)}</b>
+          </button>
+        </div>
+      )}
       <div class="scroll" role="region" aria-label="Flows" tabIndex={0}>
         <table class="grid flows">
           <thead>
@@ -53,7 +66,7 @@ export function Flows({ rows, marked }: { rows: Flow[]; marked?: ReadonlySet<str
           </thead>
           <tbody>
             {shown.map((flow) => (
-              <tr key={flow.uid} class={isMarked(flow) ? 'marked' : undefined}>
+              <tr key={flow.uid} class={others && isMarked(flow) ? 'marked' : undefined}>
                 <td class="nowrap">
                   {time.value.full(flow.ts * 1000)}
                   {isMarked(flow) && <span class="visually-hidden"> with an address of the evidence</span>}
@@ -78,9 +91,9 @@ export function Flows({ rows, marked }: { rows: Flow[]; marked?: ReadonlySet<str
           </tbody>
         </table>
       </div>
-      {shown.length < rows.length && (
+      {shown.length < chosen.length && (
         <button type="button" class="more" onClick={() => setAll(true)}>
-          Show all {rows.length}
+          Show all {chosen.length}
         </button>
       )}
     </>

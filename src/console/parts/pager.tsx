@@ -17,12 +17,16 @@ export function Pager({ before, shown, total, hasNext, onBack, onNext }: PagerPr
       <span>
         {formatCount(before + 1)} to {formatCount(before + shown)} of {formatCount(total)}
       </span>
-      <button type="button" onClick={onBack} disabled={before === 0}>
-        ‹ Back
-      </button>
-      <button type="button" onClick={onNext} disabled={!hasNext}>
-        Next ›
-      </button>
+      {(before > 0 || hasNext) && (
+        <>
+          <button type="button" onClick={onBack} disabled={before === 0}>
+            ‹ Back
+          </button>
+          <button type="button" onClick={onNext} disabled={!hasNext}>
+            Next ›
+          </button>
+        </>
+      )}
     </nav>
   );
 }
