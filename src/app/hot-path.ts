@@ -193,7 +193,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       novelty: this.#novelty,
       models: this.#models,
       nowUs: () => this.#nowUs,
-      devices: () => this.#devices.devices.filter((d): d is Device => d !== undefined),
+      devices: () => this.#devices.devices,
       classOf,
       blind: (device) => this.#isBlind(device as Device),
       onFinding: (finding) => this.#correlator.add(finding),
@@ -270,7 +270,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   /** Learning is over for all devices known now: models are trained, what is new from here on is reported. */
   closeLearning(): void {
     this.#decideAll();
-    for (const device of this.#devices.devices) if (device !== undefined) this.#endLearning(device);
+    for (const device of this.#devices.devices) this.#endLearning(device);
     this.#train();
     this.#learningClosed = true;
   }
@@ -293,7 +293,6 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#decideAll();
     if (this.#out.device === undefined) return;
     for (const device of this.#devices.devices) {
-      if (device === undefined) continue;
       device.version++;
       this.#out.device(toDeviceRow(device, this.#ocsf, device.bytes, device.packets));
     }
@@ -308,7 +307,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     let known = 0;
     let done = 0;
     for (const device of this.#devices.devices) {
-      if (device === undefined || device.isGateway) continue;
+      if (device.isGateway) continue;
       known++;
       if (!device.learning) done++;
     }
@@ -440,7 +439,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   }
 
   #train(): void {
-    const known = this.#devices.devices.filter((d): d is Device => d !== undefined && !d.isGateway && !d.learning);
+    const known = this.#devices.devices.filter((d) => !d.isGateway && !d.learning);
     for (const seconds of [10, 60]) {
       const rows = [];
       for (const device of known) {
@@ -725,8 +724,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   // ---- the rest ----
 
   #decideAll(): void {
-    for (const device of this.#devices.devices)
-      if (device !== undefined && device.undecided) this.#deps.decider.decide(device);
+    for (const device of this.#devices.devices) if (device.undecided) this.#deps.decider.decide(device);
   }
 
   #isBlind(device: Device): boolean {

@@ -2,13 +2,12 @@ import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/index.ts';
 import type { FrameBus } from '../bus/bus.ts';
-import type { FrameBatch, SourceReport } from '../kernel/frames.ts';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
 import type { AlertRow } from '../kernel/rows.ts';
-import { createFileSource, createStreamSource, mergeSources } from '../sources/index.ts';
 import { buildHotPath } from './build.ts';
-import { sliceBatch } from './frames.ts';
-import type { HotPath, HotPathCounters } from './hot-path.ts';
+import { Feed } from './feed.ts';
+import type { HotPathCounters } from './hot-path.ts';
+import { bytesOf, sourceOf } from './inputs.ts';
 
 export interface ReplayRequest {
   readonly learn: readonly string[];
@@ -54,12 +53,6 @@ export interface ReplaySummary {
   packets_per_second: number;
   packets_per_cpu_second: number;
   peak_memory_mib: number;
-}
-
-/** Something to do before the frame with this number (counted over all inputs) is processed. */
-interface Mark {
-  readonly atFrame: number;
-  readonly act: (hotPath: HotPath) => void;
 }
 
 /** Lines of one output, sorted by time and then uid before they are written. */
@@ -123,74 +116,28 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
     request.onWarning?.(`the detector ${rejected.id} cannot be used: ${rejected.reason}`);
   }
 
-  const marks: Mark[] = [];
-  const reports: (() => SourceReport)[] = [];
-  const publisher = request.bus.publisher();
-  await publisher.start();
-  let published = 0;
-  const publishAll = async (paths: readonly string[], learning: boolean): Promise<void> => {
-    const merged = mergeSources(paths.map(sourceOf));
-    reports.push(() => merged.report());
-    for await (const item of merged.items()) {
-      const gap = item.gapBefore;
-      if (gap !== undefined) marks.push({ atFrame: published, act: (hot) => hot.unobserved(gap.fromUs, gap.toUs) });
-      published += item.batch.count;
-      await publisher.publish(item.batch);
-    }
-    if (!learning) return;
-    marks.push({
-      atFrame: published,
-      act: (hot) => {
-        hot.unobserved(hot.nowUs, hot.nowUs);
-        hot.closeLearning();
-        // Outputs are those of the inputs under test; what was learned from is their past.
-        flows.clear();
-        observations.clear();
-        scores.clear();
-      },
-    });
+  const feed = new Feed(
+    [
+      ...(request.learn.length > 0 ? [{ sources: request.learn.map(sourceOf), learning: true }] : []),
+      { sources: request.files.map(sourceOf), learning: false },
+    ],
+    request.bus,
+    request.batchFrames,
+  );
+  feed.onLearned = () => {
+    // Outputs are those of the inputs under test; what was learned from is their past.
+    flows.clear();
+    observations.clear();
+    scores.clear();
   };
-  const feeding = (async () => {
-    if (request.learn.length > 0) await publishAll(request.learn, true);
-    await publishAll(request.files, false);
-    return publisher.end();
-  })();
-  // Whoever reads the subscription sees the failure through `until`; this keeps it from being unhandled meanwhile.
-  feeding.catch(() => undefined);
-
-  let processed = 0;
-  let firstUs: number | undefined;
-  let lastUs = 0;
-  let nextMark = 0;
-  const process_ = (batch: FrameBatch): void => {
-    let at = 0;
-    while (at < batch.count) {
-      while (nextMark < marks.length && marks[nextMark]!.atFrame <= processed) marks[nextMark++]!.act(hotPath);
-      let to = Math.min(batch.count, at + request.batchFrames);
-      const mark = marks[nextMark];
-      if (mark !== undefined && mark.atFrame < processed + (to - at)) to = at + (mark.atFrame - processed);
-      const slice = sliceBatch(batch, at, to);
-      hotPath.process(slice);
-      processed += to - at;
-      at = to;
-    }
-    if (batch.count > 0) {
-      firstUs ??= batch.tsUs[0]!;
-      lastUs = Math.max(lastUs, batch.tsUs[batch.count - 1]!);
-    }
-  };
-  const subscription = request.bus.subscribe({ until: feeding });
   let peak = 0;
-  for await (const delivery of subscription) {
-    process_(delivery.batch);
+  feed.onProcessed = () => {
     peak = Math.max(peak, process.memoryUsage.rss());
-    const report = reports.at(-1)!();
-    request.onProgress?.({ frames: processed, bytes: report.bytesRead, bytesTotal: report.bytesTotal });
-  }
-  await feeding;
-  await subscription.stop();
-  await publisher.stop();
-  while (nextMark < marks.length) marks[nextMark++]!.act(hotPath);
+    const { bytesRead, bytesTotal } = feed.report();
+    request.onProgress?.({ frames: feed.processed, bytes: bytesRead, bytesTotal });
+    return undefined;
+  };
+  await feed.run(hotPath);
   hotPath.finish();
 
   const alertLines = new Lines();
@@ -209,8 +156,8 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
   const cpu = process.cpuUsage(cpuStarted);
   const cpuSeconds = (cpu.user + cpu.system) / 1e6;
   const seconds = (performance.now() - started) / 1000;
-  const all = reports.map((r) => r());
-  const read = all.reduce((n, r) => n + r.framesRead, 0);
+  const report = feed.report();
+  const read = report.framesRead;
   const summary: ReplaySummary = {
     wardwatch: request.productVersion,
     learn: [...request.learn],
@@ -220,12 +167,15 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
     frames_decoded: counters.framesDecoded,
     frames_undecodable: counters.framesUndecodable,
     frames_dropped: counters.framesRead === read ? {} : { bus: read - counters.framesRead },
-    truncated: all.some((r) => r.truncated),
-    frames_lost_at_capture: all.reduce((n, r) => n + r.framesLostAtCapture, 0),
-    notes: all.flatMap((r) => r.notes),
-    ...(firstUs === undefined
+    truncated: report.truncated,
+    frames_lost_at_capture: report.framesLostAtCapture,
+    notes: report.notes,
+    ...(hotPath.nowUs === 0
       ? {}
-      : { first_time: new Date(firstUs / 1000).toISOString(), last_time: new Date(lastUs / 1000).toISOString() }),
+      : {
+          first_time: new Date(hotPath.startedUs / 1000).toISOString(),
+          last_time: new Date(hotPath.nowUs / 1000).toISOString(),
+        }),
     decode_events: counters.decodeEvents,
     app_events: counters.appEvents,
     flows: counters.flows,
@@ -243,10 +193,6 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
   };
   await writeLines(join(request.out, 'summary.json'), [JSON.stringify(summary, undefined, 2)]);
   return summary;
-}
-
-function sourceOf(path: string) {
-  return path === '-' ? createStreamSource(process.stdin, 'standard input') : createFileSource(path);
 }
 
 async function writeLines(path: string, lines: readonly string[]): Promise<void> {

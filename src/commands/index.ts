@@ -1,17 +1,30 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EXIT, WardwatchError, describeError } from '../kernel/errors.ts';
+import { registerBench } from './bench.ts';
 import { registerConfig } from './config.ts';
+import { registerDetectors } from './detectors.ts';
 import { registerDevices } from './devices.ts';
 import { registerDoctor } from './doctor.ts';
 import { examples } from './frame.ts';
 import { registerInspect } from './inspect.ts';
 import { registerMigrate } from './migrate.ts';
 import { registerReplay } from './replay.ts';
+import { registerRun } from './run.ts';
 import type { GlobalOptions, Register } from './frame.ts';
 
 /** Every command there is, in the order of the help. A new command is a file beside this one and a line here. */
-const commands: Register[] = [registerReplay, registerInspect, registerDevices, registerDoctor, registerConfig, registerMigrate];
+const commands: Register[] = [
+  registerRun,
+  registerReplay,
+  registerInspect,
+  registerDetectors,
+  registerBench,
+  registerDevices,
+  registerDoctor,
+  registerConfig,
+  registerMigrate,
+];
 
 /** Version of this Wardwatch, from package.json. */
 export function version(): string {

@@ -12,7 +12,7 @@ interface ReplayOptions extends GlobalOptions {
   quiet?: boolean;
 }
 
-const collect = (value: string, list: string[]): string[] => [...list, value];
+export const collect = (value: string, list: string[]): string[] => [...list, value];
 
 export function wholeNumber(value: string): number {
   if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('it must be a whole number');

@@ -37,7 +37,8 @@ export interface DeviceTableListener {
  * Lookups by number allocate nothing; everything else happens at the rate of new flows.
  */
 export class DeviceTable {
-  readonly devices: (Device | undefined)[] = [];
+  /** By slot, without holes: a forgotten device's slot goes to the one that it made room for. */
+  readonly devices: Device[] = [];
   count = 0;
   evictions = 0;
   readonly #config: IdentityConfig;
@@ -45,6 +46,7 @@ export class DeviceTable {
   readonly #listener: DeviceTableListener;
   readonly #networks: CidrSet;
   readonly #bindings = new Map<number, Binding>();
+  readonly #usedBy = new Map<Device, number[]>();
   readonly #byAddress = new Map<number, Device>();
   readonly #keyOui: Uint32Array;
   readonly #keyNic: Uint32Array;
@@ -181,8 +183,11 @@ export class DeviceTable {
         if (device.ip === use.ip) device.ip = '';
       }
     for (const use of device.addresses.values()) if (device.ip === '') device.ip = use.ip;
-    for (const [key, binding] of this.#bindings)
-      if (binding.device === device && !binding.claimed) this.#bindings.delete(key);
+    for (const key of this.#usedBy.get(device) ?? []) {
+      const binding = this.#bindings.get(key);
+      if (binding?.device === device && !binding.claimed) this.#bindings.delete(key);
+    }
+    this.#usedBy.delete(device);
   }
 
   #bind(
@@ -197,8 +202,12 @@ export class DeviceTable {
     const key = addressKey(words, at, device.segment);
     const binding = this.#bindings.get(key);
     if (binding === undefined) {
-      if (this.#bindings.size < this.#config.max_devices * 4)
-        this.#bindings.set(key, { device, claimed, sinceUs: nowUs, lastUs: nowUs });
+      if (this.#bindings.size >= this.#config.max_devices * 4) return;
+      this.#bindings.set(key, { device, claimed, sinceUs: nowUs, lastUs: nowUs });
+      // Only a few addresses are in use before a device is taken for a gateway: a short list is enough.
+      const used = this.#usedBy.get(device);
+      if (used === undefined) this.#usedBy.set(device, [key]);
+      else if (used.length < 64) used.push(key);
       return;
     }
     if (binding.device === device) {
@@ -236,15 +245,16 @@ export class DeviceTable {
 
   #evict(): number {
     let oldest: Device | undefined;
-    for (const device of this.devices)
-      if (device !== undefined && (oldest === undefined || device.lastUs < oldest.lastUs)) oldest = device;
+    for (const device of this.devices) if (oldest === undefined || device.lastUs < oldest.lastUs) oldest = device;
     const victim = oldest!;
     this.evictions++;
     this.count--;
-    this.devices[victim.slot] = undefined;
     if (victim.mac !== '') this.#removeHash(victim.slot, victim.oui, victim.nic, victim.segment);
-    for (const [key, device] of this.#byAddress) if (device === victim) this.#byAddress.delete(key);
-    for (const [key, binding] of this.#bindings) if (binding.device === victim) this.#bindings.delete(key);
+    if (victim.mac === '')
+      for (const [key, device] of this.#byAddress) if (device === victim) this.#byAddress.delete(key);
+    for (const key of this.#usedBy.get(victim) ?? [])
+      if (this.#bindings.get(key)?.device === victim) this.#bindings.delete(key);
+    this.#usedBy.delete(victim);
     this.#listener.deviceForgotten(victim);
     return victim.slot;
   }

@@ -34,6 +34,27 @@ export const catalogue: readonly Metric[] = [
   counter('bus_stale_commits', 'Positions not committed because the partition had gone to another consumer.'),
   counter('bus_consumer_crashes', 'Times that the Kafka consumer had to be started again.'),
 
+  // Hot path
+  counter('frames_read', 'Frames that reached the hot path.'),
+  counter('frames_decoded', 'Frames of which at least the link layer could be decoded.'),
+  counter('frames_undecodable', 'Frames of which nothing could be decoded, by reason.', 'reason'),
+  counter('frames_lost_at_capture', 'Frames that the capturing side says it lost before they reached Wardwatch.'),
+  counter('decode_events', 'Malformed or odd packets below the application, by event.', 'event'),
+  counter('app_events', 'Malformed or odd application messages, by event.', 'event'),
+  counter('flows_ended', 'Flows that have ended.'),
+  counter('flow_evictions', 'Flows ended early because the flow table was full.'),
+  counter('device_evictions', 'Devices forgotten because the device table was full.'),
+  counter('observations', 'Application messages understood.'),
+  counter('stream_gap_bytes', 'Bytes of TCP streams that the mirror never showed.'),
+  counter('stream_overlong_bytes', 'Bytes of messages given up because they were longer than is kept.'),
+  counter('alerts_raised', 'Alerts opened, by severity_id.', 'severity'),
+  gauge('flows_open', 'Flows in the flow table.'),
+  gauge('devices', 'Devices in the device table.'),
+  gauge('stream_held_bytes', 'Bytes of unfinished messages in memory.'),
+  gauge('learning_progress', 'Share of the devices that have finished learning.'),
+  gauge('detectors_failed', 'Detectors that are off because they failed.'),
+  gauge('event_time_seconds', 'Time stamp of the newest frame, epoch seconds.'),
+
   // Baselines
   counter('forest_trainings', 'Isolation forests trained, by result.', 'result'),
   gauge('forest_trainings_waiting', 'Trainings that wait for their turn.'),

@@ -11,6 +11,7 @@ const MAX_TRIES = 4;
 const PROBE_BYTES = 2048;
 const DEFAULT_RETAIN = 4096;
 const EMPTY = new Uint8Array(0);
+const NOBODY: readonly Dissector[] = [];
 
 interface Segment {
   seq: number;
@@ -34,7 +35,7 @@ interface AppFlow {
   dissector: Dissector | undefined;
   state: unknown;
   /** Which dissectors may still match, while none has. */
-  candidates: Dissector[];
+  candidates: readonly Dissector[];
   tries: number;
   directions: [Direction, Direction];
 }
@@ -71,6 +72,7 @@ export class Streams {
   readonly #l2State = new Map<Dissector, unknown>();
   readonly #all: readonly Dissector[];
   readonly #byPort = new Map<number, Dissector[]>();
+  readonly #orders = new Map<number, readonly Dissector[]>();
   readonly #config: TrackConfig;
   readonly #tracker: Tracker;
   readonly #out: ObservationSink;
@@ -414,7 +416,7 @@ export class Streams {
       this.#flows.push({
         dissector: undefined,
         state: undefined,
-        candidates: [],
+        candidates: NOBODY,
         tries: 0,
         directions: [newDirection(), newDirection()],
       });
@@ -422,33 +424,42 @@ export class Streams {
     this.#index[slot] = at + 1;
     const flow = this.#flows[at]!;
     const ports = this.#tracker.flows.ports[slot]!;
-    const hinted = this.#byPort.get(ports & 0xffff);
-    const hintedToo = this.#byPort.get(ports >>> 16);
-    // Customary users of the port are asked first: only the order, content decides.
-    for (const group of [hinted, hintedToo, all])
-      if (group !== undefined)
-        for (const d of group) if (all.includes(d) && !flow.candidates.includes(d)) flow.candidates.push(d);
+    flow.candidates = this.#order(all, ports & 0xffff, ports >>> 16);
     return flow;
+  }
+
+  /** Customary users of the two ports are asked first: only the order, content decides. Lists are shared. */
+  #order(all: readonly Dissector[], portA: number, portB: number): readonly Dissector[] {
+    const hintA = this.#byPort.get(portA);
+    const hintB = this.#byPort.get(portB);
+    const key =
+      (hintA === undefined ? 0 : portA) * 131_072 + (hintB === undefined ? 0 : portB) * 2 + (all === this.#tcp ? 1 : 0);
+    let order = this.#orders.get(key);
+    if (order === undefined) {
+      order = [...new Set([...(hintA ?? []), ...(hintB ?? []), ...all])].filter((d) => all.includes(d));
+      if (this.#orders.size < 4096) this.#orders.set(key, order);
+    }
+    return order;
   }
 
   #probe(flow: AppFlow, slot: number): boolean {
     const candidates = flow.candidates;
-    let kept = 0;
+    let kept: Dissector[] | undefined;
     for (let c = 0; c < candidates.length; c++) {
       const dissector = candidates[c]!;
       const verdict = dissector.probe(this.#payload);
       if (verdict === 'yes') {
         flow.dissector = dissector;
         flow.state = dissector.open();
-        flow.candidates.length = 0;
+        flow.candidates = NOBODY;
         this.#tracker.flows.service[slot] = this.#all.indexOf(dissector) + 1;
         this.counters.recognised++;
         return true;
       }
-      if (verdict === 'more') candidates[kept++] = dissector;
+      if (verdict === 'more') (kept ??= []).push(dissector);
     }
     // A direction that nobody knows does not speak for the other one: all are asked again there, once.
-    if (kept > 0 || flow.tries > 0) candidates.length = kept;
+    if (kept !== undefined || flow.tries > 0) flow.candidates = kept ?? NOBODY;
     return false;
   }
 
@@ -470,7 +481,7 @@ export class Streams {
     const flow = this.#flows[at]!;
     flow.dissector = undefined;
     flow.state = undefined;
-    flow.candidates.length = 0;
+    flow.candidates = NOBODY;
     flow.tries = 0;
     for (const d of flow.directions) {
       this.counters.heldBytes -= d.waitingBytes + d.kept.length;

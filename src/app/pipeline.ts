@@ -1,0 +1,156 @@
+import type { Config } from '../config/index.ts';
+import { createMemoryBus } from '../bus/memory/index.ts';
+import type { FrameSource } from '../kernel/frames.ts';
+import { silentReporter } from '../kernel/component.ts';
+import type { RowBatch } from '../kernel/rows.ts';
+import { createLiveSource } from '../sources/index.ts';
+import { buildHotPath } from './build.ts';
+import { Feed } from './feed.ts';
+import type { FeedStep } from './feed.ts';
+import type { HotPathCounters } from './hot-path.ts';
+import { bytesOf, sourceOf } from './inputs.ts';
+
+/** What to watch: plain data, so that it can be sent to a thread. */
+export interface PipelineRequest {
+  readonly config: Config;
+  readonly productVersion: string;
+  readonly learn: readonly string[];
+  /** Capture files or `-`. */
+  readonly files: readonly string[];
+  /** Network interface, watched until the pipeline is stopped. */
+  readonly interface: string | undefined;
+  /** Seconds of event time a second, for files; undefined: as fast as it goes. */
+  readonly speed: number | undefined;
+  readonly seed: number;
+  readonly tokenKey: Uint8Array;
+}
+
+export interface PipelineProgress {
+  readonly phase: 'learning' | 'watching' | 'finished';
+  readonly counters: HotPathCounters;
+  /** Epoch milliseconds of event time, null before the first frame. */
+  readonly eventTime: number | null;
+  /** Share of the known devices that have finished learning. */
+  readonly learning: number;
+  readonly detectors: readonly { id: string; title: string; status: 'on' | 'failed'; reason: string }[];
+  readonly bytesRead: number;
+  readonly bytesTotal: number | undefined;
+  readonly framesLostAtCapture: number;
+  readonly truncated: boolean;
+  readonly notes: readonly string[];
+}
+
+export interface PipelineHost {
+  /** Rows to store; the pipeline does not run ahead of it by more than one batch. */
+  rows(batch: RowBatch): Promise<void>;
+  progress(progress: PipelineProgress): void;
+  warning(message: string): void;
+}
+
+const MAX_ROWS = 5000;
+const HAND_OVER_MS = 250;
+const INVENTORY_MS = 5000;
+
+/**
+ * Sources, bus and hot path in one thread. Rows are handed over by count or time, whichever comes first;
+ * that changes when they are stored, never what is in them.
+ */
+export async function runPipeline(request: PipelineRequest, host: PipelineHost, signal: AbortSignal): Promise<void> {
+  const { config } = request;
+  let rows: Required<RowBatch> = emptyRows();
+  let waiting = 0;
+  const { hotPath, detectors } = await buildHotPath({
+    config,
+    seed: request.seed,
+    stage: 'all',
+    productVersion: request.productVersion,
+    tokenKey: request.tokenKey,
+    output: {
+      alert: (row) => (waiting++, rows.alerts.push(row)),
+      device: (row) => (waiting++, rows.devices.push(row)),
+      flow: (row) => (waiting++, rows.flows.push(row)),
+      score: (row) => (waiting++, rows.scores.push(row)),
+      window: (row) => (waiting++, rows.windows.push(row)),
+    },
+    onDetectorFailure: (id, reason) => host.warning(`the detector ${id} failed and is off: ${reason}`),
+  });
+  for (const rejected of detectors.rejected)
+    host.warning(`the detector ${rejected.id} cannot be used: ${rejected.reason}`);
+  const titles = new Map(detectors.loaded.map((d) => [d.definition.id, d.definition.title]));
+
+  const steps: FeedStep[] = [];
+  if (request.learn.length > 0) steps.push({ sources: request.learn.map(sourceOf), learning: true });
+  const watched: FrameSource[] = request.files.map(sourceOf);
+  if (request.interface !== undefined)
+    watched.push(createLiveSource({ ...config.sources.live, interface: request.interface }));
+  steps.push({
+    sources: watched,
+    learning: false,
+    ...(request.speed === undefined ? {} : { speed: request.speed }),
+  });
+  const bus = createMemoryBus({ ...config.bus.memory, partitions: 1 }, { reporter: silentReporter });
+  const feed = new Feed(steps, bus, 4096);
+
+  const bytesTotal =
+    request.interface === undefined ? await bytesOf([...request.learn, ...request.files]) : undefined;
+  const tell = (phase: PipelineProgress['phase']): void => {
+    const report = feed.report();
+    host.progress({
+      phase,
+      counters: hotPath.counters(),
+      eventTime: hotPath.nowUs === 0 ? null : Math.floor(hotPath.nowUs / 1000),
+      learning: hotPath.learningClosed ? 1 : hotPath.learningProgress(),
+      detectors: [
+        ...hotPath.detectorStatus().map((d) => ({
+          id: d.id,
+          title: titles.get(d.id) ?? d.id,
+          status: d.state,
+          reason: d.reason,
+        })),
+        ...detectors.rejected.map((d) => ({ id: d.id, title: d.id, status: 'failed' as const, reason: d.reason })),
+      ],
+      bytesRead: report.bytesRead,
+      bytesTotal,
+      framesLostAtCapture: report.framesLostAtCapture,
+      truncated: report.truncated,
+      notes: report.notes,
+    });
+  };
+  const handOver = async (): Promise<void> => {
+    if (waiting === 0) return;
+    const full = rows;
+    rows = emptyRows();
+    waiting = 0;
+    await host.rows(full);
+  };
+
+  let lastMs = performance.now();
+  let inventoryMs = lastMs;
+  feed.onProcessed = () => {
+    const now = performance.now();
+    if (waiting < MAX_ROWS && now - lastMs < HAND_OVER_MS) return undefined;
+    lastMs = now;
+    if (now - inventoryMs >= INVENTORY_MS) {
+      inventoryMs = now;
+      hotPath.writeDevices();
+    }
+    tell(hotPath.learningClosed ? 'watching' : 'learning');
+    return handOver();
+  };
+  try {
+    try {
+      await feed.run(hotPath, signal);
+    } finally {
+      // Also where a source has failed: what it gave before is not lost.
+      hotPath.finish();
+      await handOver();
+    }
+    tell('finished');
+  } finally {
+    await bus.stop();
+  }
+}
+
+function emptyRows(): Required<RowBatch> {
+  return { alerts: [], devices: [], flows: [], observations: [], scores: [], windows: [] };
+}
