@@ -293,6 +293,16 @@ export class DetectEngine {
   ): DetectorContext<never> {
     const { novelty, nowUs, devices, classOf, blind, onFinding } = this.#options;
     const definition = loaded.definition;
+    // Made once a set: a name put together anew would have to be hashed at every question.
+    const setNames = new Map<string, string>();
+    const setName = (set: string): string => {
+      let name = setNames.get(set);
+      if (name === undefined) {
+        name = `${definition.id}:${set}`;
+        setNames.set(set, name);
+      }
+      return name;
+    };
     const context: DetectorContext<Record<string, number | boolean | string>> = {
       params: loaded.params,
       nowUs,
@@ -312,9 +322,8 @@ export class DetectEngine {
           })),
         });
       },
-      novelty: (device, set, key): Novelty =>
-        novelty.note(device as Device, `${definition.id}:${set}`, key, device.learning),
-      knows: (device, set, key) => novelty.knows(device.slot, `${definition.id}:${set}`, key),
+      novelty: (device, set, key): Novelty => novelty.note(device as Device, setName(set), key, device.learning),
+      knows: (device, set, key) => novelty.knows(device.slot, setName(set), key),
       perDevice: <T>(create: () => T) => {
         const table = new Map<number, unknown>();
         tables.push(table);

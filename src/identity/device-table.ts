@@ -204,10 +204,7 @@ export class DeviceTable {
     if (binding === undefined) {
       if (this.#bindings.size >= this.#config.max_devices * 4) return;
       this.#bindings.set(key, { device, claimed, sinceUs: nowUs, lastUs: nowUs });
-      // Only a few addresses are in use before a device is taken for a gateway: a short list is enough.
-      const used = this.#usedBy.get(device);
-      if (used === undefined) this.#usedBy.set(device, [key]);
-      else if (used.length < 64) used.push(key);
+      this.#noteUse(device, key);
       return;
     }
     if (binding.device === device) {
@@ -228,6 +225,7 @@ export class DeviceTable {
       binding.claimed = claimed;
       binding.sinceUs = nowUs;
       binding.lastUs = nowUs;
+      this.#noteUse(device, key);
     }
     this.#listener.bindingChanged(change, nowUs);
   }
