@@ -35,6 +35,8 @@ export interface ReplaySummary {
   frames_undecodable: Record<string, number>;
   frames_dropped: Record<string, number>;
   truncated: boolean;
+  /** Why the input could not be read to its end; what was read before is in the outputs. */
+  failed?: string;
   frames_lost_at_capture: number;
   notes: string[];
   first_time?: string;
@@ -76,7 +78,11 @@ class Lines {
   }
 }
 
-/** Runs capture files through the hot path, offline and without a database, and writes what came out. */
+/**
+ * Runs capture files through the hot path, offline and without a database, and writes what came out.
+ * @throws WardwatchError where an input cannot be read to its end or an output not be written; in the first
+ *   case what was read before has been written
+ */
 export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> {
   const started = performance.now();
   const cpuStarted = process.cpuUsage();
@@ -131,13 +137,20 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
     scores.clear();
   };
   let peak = 0;
+  const bytesTotal = await bytesOf([...request.learn, ...request.files]);
   feed.onProcessed = () => {
     peak = Math.max(peak, process.memoryUsage.rss());
-    const { bytesRead, bytesTotal } = feed.report();
-    request.onProgress?.({ frames: feed.processed, bytes: bytesRead, bytesTotal });
+    request.onProgress?.({ frames: feed.processed, bytes: feed.report().bytesRead, bytesTotal });
     return undefined;
   };
-  await feed.run(hotPath);
+  let failure: Error | undefined;
+  try {
+    await feed.run(hotPath);
+  } catch (error) {
+    if (feed.processed === 0) throw error;
+    // What was read before is written, and the summary says that it is not all.
+    failure = error instanceof Error ? error : new Error(describeError(error));
+  }
   hotPath.finish();
 
   const alertLines = new Lines();
@@ -168,6 +181,7 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
     frames_undecodable: counters.framesUndecodable,
     frames_dropped: counters.framesRead === read ? {} : { bus: read - counters.framesRead },
     truncated: report.truncated,
+    ...(failure === undefined ? {} : { failed: describeError(failure) }),
     frames_lost_at_capture: report.framesLostAtCapture,
     notes: report.notes,
     ...(hotPath.nowUs === 0
@@ -192,6 +206,7 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
     peak_memory_mib: Math.round(Math.max(peak, process.memoryUsage.rss()) / 1_048_576),
   };
   await writeLines(join(request.out, 'summary.json'), [JSON.stringify(summary, undefined, 2)]);
+  if (failure !== undefined) throw failure;
   return summary;
 }
 

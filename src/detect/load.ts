@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describeError, WardwatchError } from '../kernel/errors.ts';
 import type { DetectConfig } from './config.ts';
 import type { DetectorDefinition, ParamSpec } from './sdk.ts';
@@ -36,16 +36,14 @@ export async function loadDetectors(config: DetectConfig): Promise<DetectorSet> 
   const loaded: LoadedDetector[] = [];
   const rejected: RejectedDetector[] = [];
   const folders: { url: string; id: string; origin: string }[] = [];
-  for (const id of await subfolders(BUILT_IN.pathname)) {
-    folders.push({
-      url: new URL(`${id}/index.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, BUILT_IN).href,
-      id,
-      origin: 'built-in',
-    });
+  const root = fileURLToPath(BUILT_IN);
+  for (const id of await subfolders(root)) {
+    const url = await indexOf(join(root, id));
+    if (url !== undefined) folders.push({ url, id, origin: 'built-in' });
   }
   if (config.folder !== '') {
-    const root = resolve(config.folder);
-    const names = await subfolders(root).catch((error: unknown) => {
+    const site = resolve(config.folder);
+    const names = await subfolders(site).catch((error: unknown) => {
       throw new WardwatchError(
         'WW_CONFIG',
         `detection.folder ${config.folder} cannot be read: ${describeError(error)}`,
@@ -53,16 +51,8 @@ export async function loadDetectors(config: DetectConfig): Promise<DetectorSet> 
       );
     });
     for (const id of names) {
-      for (const file of ['index.ts', 'index.js']) {
-        const path = join(root, id, file);
-        const found = await stat(path).then(
-          (s) => s.isFile(),
-          () => false,
-        );
-        if (!found) continue;
-        folders.push({ url: pathToFileURL(path).href, id, origin: join(config.folder, id) });
-        break;
-      }
+      const url = await indexOf(join(site, id));
+      if (url !== undefined) folders.push({ url, id, origin: join(config.folder, id) });
     }
   }
   for (const folder of folders) {
@@ -96,6 +86,19 @@ export async function loadDetectors(config: DetectConfig): Promise<DetectorSet> 
       );
   }
   return { loaded, rejected };
+}
+
+/** URL of the file that makes a folder a detector: TypeScript in a checkout and at a site, compiled in the package. */
+async function indexOf(folder: string): Promise<string | undefined> {
+  for (const file of ['index.ts', 'index.js']) {
+    const path = join(folder, file);
+    const found = await stat(path).then(
+      (s) => s.isFile(),
+      () => false,
+    );
+    if (found) return pathToFileURL(path).href;
+  }
+  return undefined;
 }
 
 async function subfolders(path: string): Promise<string[]> {

@@ -14,7 +14,7 @@ export interface ProgressDeps {
 export interface Progress {
   /** Where the work stands; cheap, may be called for every batch. */
   update(state: ProgressState): void;
-  /** Takes the line away (terminal) or writes a last one. Nothing may be shown afterwards. */
+  /** Takes the line away (terminal) or writes a last one; once. Nothing may be shown afterwards. */
   done(): void;
 }
 
@@ -51,6 +51,7 @@ export function createProgress(label: string, deps: ProgressDeps = {}): Progress
   let shownAt = started;
   let last: ProgressState | undefined;
   let drawn = false;
+  let ended = false;
 
   function line(state: ProgressState, at: number): string {
     const seconds = (at - started) / 1000;
@@ -76,6 +77,8 @@ export function createProgress(label: string, deps: ProgressDeps = {}): Progress
       drawn = true;
     },
     done() {
+      if (ended) return;
+      ended = true;
       if (terminal) {
         if (drawn) stream.write('\r\u001b[2K');
       } else if (drawn && last) {
