@@ -23,7 +23,7 @@ function listen<T>(listeners: Set<Listener<T>>, listener: Listener<T>): () => vo
 export const onAlert = (listener: Listener<AlertEvent>): (() => void) => listen(alertListeners, listener);
 export const onDevice = (listener: Listener<DeviceEvent>): (() => void) => listen(deviceListeners, listener);
 
-export async function loadOverview(): Promise<void> {
+async function loadOverview(): Promise<void> {
   try {
     const answer = await getJson<Overview>('/api/v1/overview', AbortSignal.timeout(10_000));
     overview.value = answer;
@@ -39,7 +39,6 @@ const OVERVIEW_MS = 2000;
 
 /** Opens the event stream and keeps it open. Called once by main. */
 export function startLive(): void {
-  let everOpen = false;
   let overviewDue = false;
 
   function overviewSoon(): void {
@@ -65,11 +64,9 @@ export function startLive(): void {
       void loadOverview();
     });
     stream.addEventListener('error', () => {
-      if (everOpen) connection.value = 'lost';
-      everOpen = true;
+      connection.value = 'lost';
       // A refusal (429, 503) closes for good, unlike a broken connection.
       if (stream.readyState === EventSource.CLOSED) {
-        connection.value = 'lost';
         setTimeout(() => {
           open();
           missedSomething.value++;
@@ -77,7 +74,6 @@ export function startLive(): void {
       }
     });
     on<StatusEvent>('status', (body) => {
-      everOpen = true;
       status.value = body;
     });
     on<AlertEvent>('alert', (body) => {

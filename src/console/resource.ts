@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { getJson, RequestError } from './api.ts';
+import { missedSomething } from './live.ts';
 
 export interface Resource<T> {
   /** The newest answer; stays while a newer one is fetched. */
@@ -18,7 +19,7 @@ interface Answer<T> {
 }
 
 /**
- * The JSON at `url`, fetched again when `url` changes. With `keep`, the old answer stays on screen until
+ * The JSON at `url`, fetched again when `url` changes or live events were missed. With `keep`, the old answer stays on screen until
  * the new one is there (paging, filters); without it another `url` starts empty.
  */
 export function useResource<T>(url: string | undefined, keep = false): Resource<T> {
@@ -46,7 +47,7 @@ export function useResource<T>(url: string | undefined, keep = false): Resource<
       },
     );
     return () => abort.abort();
-  }, [url, generation]);
+  }, [url, generation, missedSomething.value]);
 
   const current = answer && (keep || answer.url === url) ? answer : undefined;
   return {

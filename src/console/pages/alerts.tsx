@@ -3,7 +3,7 @@ import type { AlertPage as AlertPageBody, AlertSummary } from '../../api/schemas
 import { apiPath } from '../api.ts';
 import { deviceLabel, formatCount, formatType, severityName } from '../format.ts';
 import { moveRow, useKeys } from '../keys.ts';
-import { missedSomething, onAlert, overview, status } from '../live.ts';
+import { onAlert, overview, status } from '../live.ts';
 import { Link } from '../parts/link.tsx';
 import { Pager } from '../parts/pager.tsx';
 import { Severity, SeverityShape } from '../parts/severity.tsx';
@@ -209,9 +209,6 @@ export function AlertsPage() {
 
   useEffect(() => setArrived(new Set()), [filterKey]);
   useEffect(() => setText(filter.text), [filter.text]);
-  useEffect(() => {
-    if (missedSomething.value > 0) alerts.reload();
-  }, [missedSomething.value]);
 
   useEffect(
     () =>

@@ -4,7 +4,7 @@ import type { DevicePage as DevicePageBody, DeviceSummary } from '../../api/sche
 import { apiPath } from '../api.ts';
 import { deviceLabel, formatBytes, formatCount, formatType, formatWords } from '../format.ts';
 import { moveRow, useKeys } from '../keys.ts';
-import { missedSomething, onDevice, overview, status } from '../live.ts';
+import { onDevice, overview, status } from '../live.ts';
 import { Link } from '../parts/link.tsx';
 import { Pager } from '../parts/pager.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
@@ -122,9 +122,6 @@ export function DevicesPage() {
   );
   const page = devices.data;
 
-  useEffect(() => {
-    if (missedSomething.value > 0) devices.reload();
-  }, [missedSomething.value]);
   useEffect(
     () =>
       onDevice(({ change, device }) => {
