@@ -230,6 +230,13 @@ export class DeviceTable {
     this.#listener.bindingChanged(change, nowUs);
   }
 
+  /** Only a few addresses are in use before a device is taken for a gateway: a short list is enough. */
+  #noteUse(device: Device, key: number): void {
+    const used = this.#usedBy.get(device);
+    if (used === undefined) this.#usedBy.set(device, [key]);
+    else if (used.length < 64) used.push(key);
+  }
+
   #create(key: string, oui: number, nic: number, mac: string, segment: number, vlan: string, nowUs: number): Device {
     const slot = this.devices.length < this.#config.max_devices ? this.devices.length : this.#evict();
     const device = new Device(slot, key, hashText(key), oui, nic, mac, segment, vlan, nowUs);
