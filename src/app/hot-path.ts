@@ -241,6 +241,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       }
       this.#framesDecoded++;
       this.#frame = batch.firstFrame + i;
+      this.#flow.ttl = p.ttl[i]!;
       const slot = this.#tracker.track(p, i, this.#nowUs);
       this.#currentSlot = slot;
       if (stage === 'flows') continue;
@@ -561,6 +562,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   flowStarted(slot: number, _nowUs: number): void {
     if (this.#config.stage !== 'all') return;
     const flow = this.#flow.bind(slot);
+    flow.ttlOfOrig = (this.#tracker.flows.flags[slot]! & FLOW_FLAG.flipped) === 0;
     const { orig, resp } = flow;
     this.#leaves[slot] = (resp.isRemote || resp.isPublic ? 1 : 0) | (orig.isRemote || orig.isPublic ? 2 : 0);
     if (orig.device !== undefined && !orig.device.isGateway)
@@ -572,7 +574,9 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
 
   flowEstablished(slot: number, _nowUs: number): void {
     if (this.#config.stage !== 'all') return;
-    this.#engine.flowEstablished(this.#flow.bind(slot));
+    const flow = this.#flow.bind(slot);
+    flow.ttlOfOrig = this.#tracker.direction === 0;
+    this.#engine.flowEstablished(flow);
   }
 
   flowMoved(): void {

@@ -109,6 +109,11 @@ export interface FlowView {
   readonly respPkts: number;
   readonly origBytes: number;
   readonly respBytes: number;
+  /** Payload bytes that were sent and not seen, of both sides. */
+  readonly missedBytes: number;
+  /** In `onFlowStart` and `onFlowEstablished`: hop limit of the frame at hand, and whether the originator sent it. */
+  readonly ttl: number;
+  readonly ttlOfOrig: boolean;
   /** Zeek's conn_state; meaningful in `onFlowEnd`. */
   readonly connState: string;
   readonly vlan: string;

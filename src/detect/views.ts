@@ -103,6 +103,9 @@ export class FlowCursor implements FlowView {
   readonly resp = new EndpointCursor();
   proto: FlowView['proto'] = 'other';
   ipProto = 0;
+  /** Set by the hot path with each frame. */
+  ttl = 0;
+  ttlOfOrig = true;
   readonly #flows: FlowTable;
   readonly #devices: DeviceTable;
   readonly #segments: SegmentTable;
@@ -181,6 +184,9 @@ export class FlowCursor implements FlowView {
   }
   get respBytes(): number {
     return this.#flows.respBytes[this.slot]!;
+  }
+  get missedBytes(): number {
+    return this.#flows.missedBytes[this.slot]!;
   }
   get connState(): string {
     return connState(this.#flows, this.slot);
