@@ -234,7 +234,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     for (let i = 0; i < n; i++) {
       const ts = batch.tsUs[i]!;
       if (ts > this.#nowUs) this.#advance(ts);
-      else if (ts < this.#nowUs) this.#timeWentBack++;
+      else if (ts < this.#nowUs) this.#back(ts);
       if (p.layer[i] === LAYER.none) {
         this.#undecodable[p.event[i]!]!++;
         continue;
@@ -359,6 +359,15 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       this.#second(this.#secondUs);
     }
     this.#nowUs = ts;
+  }
+
+  /** A few frames out of order are usual; a clock that was set back begins a new recording. */
+  #back(ts: number): void {
+    this.#timeWentBack++;
+    if (this.#nowUs - ts <= UNOBSERVED_US) return;
+    this.unobserved(this.#nowUs, ts);
+    this.#nowUs = ts;
+    this.#secondUs = Math.floor(ts / 1e6) * 1e6;
   }
 
   #second(nowUs: number): void {

@@ -330,6 +330,11 @@ export class PacketDecoder {
     depth: number,
   ): void {
     out.layer[i] = LAYER.link;
+    if (end - o >= 4 && (bytes[o] === 0x0f || bytes[o] === 0x8f) && bytes[o + 1] === 0) {
+      // Cisco HDLC, which captures of serial lines carry under the same link type.
+      this.#etherType(bytes, view, view.getUint16(o + 2), o + 4, end, out, i, tsUs, depth);
+      return;
+    }
     if (end - o >= 2 && bytes[o] === 0xff && bytes[o + 1] === 0x03) o += 2;
     if (end - o < 1) {
       out.event[i] = EVENT.truncated_ppp;
@@ -554,7 +559,16 @@ export class PacketDecoder {
       i * 8,
       tsUs,
     );
-    if (length === PENDING) return;
+    if (length === PENDING) {
+      // The first fragment tells the ports: the flow is known even if the rest never comes.
+      if (offset === 0 && proto === 17 && to - from >= 8) {
+        out.l4Off[i] = from;
+        out.srcPort[i] = (bytes[from]! << 8) | bytes[from + 1]!;
+        out.dstPort[i] = (bytes[from + 2]! << 8) | bytes[from + 3]!;
+        payload(out, i, LAYER.udp, from, from, 0);
+      }
+      return;
+    }
     if (length === REFUSED) {
       const now = this.fragments.counters;
       out.event[i] =

@@ -250,6 +250,8 @@ export class FlowTable {
     this.#unlink(slot);
     this.#free[this.#freeCount++] = slot;
     this.count--;
+    // With nothing left to expire the wheel may start anywhere: event time can have been set back.
+    if (this.count === 0) this.#second = NONE;
   }
 
   /**
