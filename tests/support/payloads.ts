@@ -271,3 +271,25 @@ export function tally(seen: readonly Seen[], kind: string, field: string): Recor
   }
   return counts;
 }
+
+/** First payloads of the flows that the probe accepts, each direction joined where it is a stream: samples to mutate. */
+export function samplesIn(dissector: Dissector, file: string, most = 12, bytes = 1500): Uint8Array[] {
+  const samples: Uint8Array[] = [];
+  for (const { flow } of dissectCapture(dissector, file)) {
+    if (flow.ipProto === 6) {
+      for (const direction of [0, 1]) {
+        const parts = flow.pieces.filter((piece) => piece.direction === direction).map((piece) => piece.bytes);
+        if (parts.length > 0) samples.push(new Uint8Array(Buffer.concat(parts)).slice(0, bytes));
+      }
+    } else for (const piece of flow.pieces.slice(0, 4)) samples.push(new Uint8Array(piece.bytes).slice(0, bytes));
+    if (samples.length >= most) break;
+  }
+  return samples;
+}
+
+/** Number of observations by kind. */
+export function kindsIn(seen: readonly Seen[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const one of seen) counts[one.kind] = (counts[one.kind] ?? 0) + 1;
+  return counts;
+}
