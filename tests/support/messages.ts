@@ -110,6 +110,9 @@ export class DetectorBench {
       respBytes: shape.respBytes ?? 0,
       connState: 'SF',
       vlan: '0',
+      missedBytes: 0,
+      ttl: 64,
+      ttlOfOrig: true,
     };
   }
 
@@ -143,8 +146,8 @@ export class DetectorBench {
       fromOrig,
       speaker: fromOrig ? flow.orig : flow.resp,
       listener: fromOrig ? flow.resp : flow.orig,
-      text: (field) => (typeof fields[field] === 'string' ? (fields[field] as string) : undefined),
-      number: (field) => (typeof fields[field] === 'number' ? (fields[field] as number) : undefined),
+      text: (field) => (typeof fields[field] === 'string' ? fields[field] : undefined),
+      number: (field) => (typeof fields[field] === 'number' ? fields[field] : undefined),
     };
     this.#engine.message(message);
   }
