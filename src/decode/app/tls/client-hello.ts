@@ -169,7 +169,7 @@ export function versionName(version: number): string {
     case 0xfefc:
       return 'DTLS 1.3';
     default:
-      return hex4(version);
+      return version >>> 8 === 0x7f ? `TLS 1.3 draft ${version & 0xff}` : hex4(version);
   }
 }
 
