@@ -35,6 +35,8 @@ import { dissector as tftp } from './tftp/index.ts';
 import { dissector as tls } from './tls/index.ts';
 import { dissector as vnc } from './vnc/index.ts';
 import { dissector as wsdiscovery } from './wsdiscovery/index.ts';
+import { dissector as quic } from './quic/index.ts';
+import { dissector as socks } from './socks/index.ts';
 
 /** All dissectors, by name. One line each here and above. */
 export const dissectors: readonly Dissector[] = [
@@ -74,4 +76,6 @@ export const dissectors: readonly Dissector[] = [
   tls,
   vnc,
   wsdiscovery,
+  quic,
+  socks,
 ];
