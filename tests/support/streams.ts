@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import type { Chunk } from './dissect-b.ts';
+import type { Chunk } from './conversation.ts';
 
 /** Payloads of one conversation out of a capture, in order; TCP in sequence, with gaps marked. */
 export interface Stream {

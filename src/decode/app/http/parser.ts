@@ -74,7 +74,7 @@ export function probeHttp(p: Payload): Verdict {
 }
 
 /** Judges whether a message of HTTP/1 (or the preface of HTTP/2) begins here. */
-export function startLine(bytes: Uint8Array, start: number, end: number): Verdict {
+function startLine(bytes: Uint8Array, start: number, end: number): Verdict {
   if (end === start) return 'more';
   if (agreesWith(bytes, start, end, 'HTTP/1.')) {
     if (end - start < 13) return 'more';

@@ -7,7 +7,7 @@ const SHARES = ['ipc$', 'admin$', 'c$', 'd$', 'print$', 'fax$', 'sysvol', 'netlo
 const PIPES = [
   'svcctl', 'samr', 'lsarpc', 'srvsvc', 'wkssvc', 'winreg', 'atsvc', 'spoolss', 'netlogon', 'lsass', 'epmapper',
   'browser', 'eventlog', 'efsrpc', 'netdfs', 'ntsvcs', 'initshutdown', 'protected_storage', 'drsuapi', 'mssearch',
-  'termsrv', 'winsock2', 'trkwks', 'dnsserver', 'fssagentrpc', 'psexesvc', 'remcom_communicaton', 'lan',
+  'termsrv', 'winsock2', 'trkwks', 'dnsserver', 'fssagentrpc', 'psexesvc', 'remcom_communicaton',
 ]; // prettier-ignore
 
 /** Compares a name in UTF-16LE (`wide`) or OEM bytes with a word in lower case. */
@@ -34,8 +34,9 @@ function behindLast(bytes: Uint8Array, start: number, end: number, wide: boolean
 export function writeShare(bytes: Uint8Array, start: number, end: number, wide: boolean, out: ObservationSink): void {
   out.token(command.at.tree, bytes, start, end);
   const name = behindLast(bytes, start, end, wide, 0x5c);
-  for (const share of SHARES)
-    if (isWord(bytes, name, end, wide, share)) out.string(command.at.share, share.toUpperCase());
+  for (let i = 0; i < SHARES.length; i++) {
+    if (isWord(bytes, name, end, wide, SHARES[i]!)) out.string(command.at.share, SHARES[i]!.toUpperCase());
+  }
 }
 
 /** Writes a file's name: its token, its extension's token, and the name of a well-known pipe. */
@@ -48,5 +49,7 @@ export function writeFile(bytes: Uint8Array, start: number, end: number, wide: b
   const name = behindLast(bytes, from, end, wide, 0x5c);
   const extension = behindLast(bytes, name, end, wide, 0x2e);
   if (extension > name) out.token(command.at.extension, bytes, extension, end);
-  for (const pipe of PIPES) if (isWord(bytes, name, end, wide, pipe)) out.string(command.at.pipe, pipe);
+  for (let i = 0; i < PIPES.length; i++) {
+    if (isWord(bytes, name, end, wide, PIPES[i]!)) out.string(command.at.pipe, PIPES[i]!);
+  }
 }

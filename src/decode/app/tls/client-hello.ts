@@ -203,7 +203,7 @@ export function hex4(value: number): string {
 }
 
 /** JA3 (Salesforce, BSD-3-Clause): MD5 over version, ciphers, extensions, groups and point formats. */
-export function ja3(hello: ClientHello): string {
+function ja3(hello: ClientHello): string {
   const parts = [
     String(hello.legacyVersion),
     hello.ciphers.join('-'),
@@ -234,7 +234,7 @@ function ja4Alpn(bytes: Uint8Array, start: number, end: number): string {
  * JA4, the TLS client fingerprint (FoxIO, BSD-3-Clause). `transport`: `t` TCP, `q` QUIC, `d` DTLS.
  * `bytes` are those that the hello was parsed from.
  */
-export function ja4(hello: ClientHello, bytes: Uint8Array, transport: 't' | 'q' | 'd'): string {
+function ja4(hello: ClientHello, bytes: Uint8Array, transport: 't' | 'q' | 'd'): string {
   const count = (n: number): string => String(Math.min(n, 99)).padStart(2, '0');
   const version = ja4Version(hello.supportedVersion === 0 ? hello.legacyVersion : hello.supportedVersion);
   const a =

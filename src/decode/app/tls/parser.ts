@@ -41,7 +41,7 @@ const CLIENT_KEY_EXCHANGE = 16;
 /** Plain 2^14; encrypted records may be up to 2048 longer (TLS 1.2). */
 const MAX_RECORD = 16_384 + 2048;
 /** A message longer than this is not put together. */
-export const MAX_MESSAGE = 32_000;
+const MAX_MESSAGE = 32_000;
 
 export interface TlsState {
   clientHelloSeen: boolean;

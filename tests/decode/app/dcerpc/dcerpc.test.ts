@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { dissector } from '../../../../src/decode/app/dcerpc/index.ts';
 import { describeWithCaptures } from '../../../support/captures.ts';
-import { dissect, expectHardened, expectSplitInvariant } from '../../../support/dissect-b.ts';
+import { dissect, expectHardened, expectSplitInvariant } from '../../../support/conversation.ts';
 import { readStreams } from '../../../support/streams.ts';
 
 describeWithCaptures('DCE/RPC over real captures', (captures) => {

@@ -9,7 +9,7 @@ import {
   expectSplitInvariant,
   orig,
   resp,
-} from '../../../support/dissect-b.ts';
+} from '../../../support/conversation.ts';
 import { readStreams } from '../../../support/streams.ts';
 
 const conversation = [

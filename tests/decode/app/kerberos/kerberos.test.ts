@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { dissector } from '../../../../src/decode/app/kerberos/index.ts';
 import { describeWithCaptures } from '../../../support/captures.ts';
-import { dissect, expectHardened, expectNothingOf, expectSplitInvariant, orig } from '../../../support/dissect-b.ts';
-import type { Seen } from '../../../support/dissect-b.ts';
+import { dissect, expectHardened, expectNothingOf, expectSplitInvariant, orig } from '../../../support/conversation.ts';
+import type { Seen } from '../../../support/conversation.ts';
 import { readStreams } from '../../../support/streams.ts';
 import expected from './expected-tshark.json' with { type: 'json' };
 

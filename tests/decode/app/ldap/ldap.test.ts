@@ -9,7 +9,7 @@ import {
   expectSplitInvariant,
   orig,
   resp,
-} from '../../../support/dissect-b.ts';
+} from '../../../support/conversation.ts';
 import { readStreams, streamTo } from '../../../support/streams.ts';
 import expected from './expected-tshark.json' with { type: 'json' };
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { dissector } from '../../../../src/decode/app/quic/index.ts';
 import { describeWithCaptures } from '../../../support/captures.ts';
-import { dissect, expectHardened, orig } from '../../../support/dissect-b.ts';
-import type { Seen } from '../../../support/dissect-b.ts';
+import { dissect, expectHardened, orig } from '../../../support/conversation.ts';
+import type { Seen } from '../../../support/conversation.ts';
 import { readStreams } from '../../../support/streams.ts';
 
 const udp = { transport: 'udp' as const };

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { dissector } from '../../../../src/decode/app/rdp/index.ts';
 import { describeWithCaptures } from '../../../support/captures.ts';
-import { dissect, expectHardened, expectNothingOf, expectSplitInvariant, orig } from '../../../support/dissect-b.ts';
+import { dissect, expectHardened, expectNothingOf, expectSplitInvariant, orig } from '../../../support/conversation.ts';
 import { streamTo } from '../../../support/streams.ts';
 
 describeWithCaptures('RDP over real captures', (captures) => {

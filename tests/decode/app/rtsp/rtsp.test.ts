@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { dissector } from '../../../../src/decode/app/rtsp/index.ts';
 import {
@@ -7,7 +8,9 @@ import {
   expectSplitInvariant,
   orig,
   resp,
-} from '../../../support/dissect-b.ts';
+} from '../../../support/conversation.ts';
+import { describeWithCaptures } from '../../../support/captures.ts';
+import { streamTo } from '../../../support/streams.ts';
 
 const conversation = [
   orig('OPTIONS rtsp://canary:canary@cam/canary RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: LibVLC/3.0\r\n\r\n'),
@@ -43,5 +46,14 @@ describe('RTSP', () => {
   it('leaves HTTP and SIP alone', () => {
     expect(dissect(dissector, [orig('OPTIONS * HTTP/1.1\r\n\r\n')]).taken).toBe(false);
     expect(dissect(dissector, [orig('OPTIONS sip:x SIP/2.0\r\n\r\n')]).taken).toBe(false);
+  });
+});
+
+describeWithCaptures('RTSP over a real capture', (captures) => {
+  it('counts requests as tshark does', () => {
+    const stream = streamTo(join(captures, 'clinical/A-benign-learn.pcap.gz'), 554);
+    const seen = dissect(dissector, stream.chunks, stream).seen;
+    expect(seen.filter((o) => o.kind === 'rtsp.request')).toHaveLength(13);
+    expect(seen.filter((o) => o.kind === 'rtsp.response')).toHaveLength(13);
   });
 });

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { dissector } from '../../../../src/decode/app/smb/index.ts';
 import { describeWithCaptures } from '../../../support/captures.ts';
-import { dissect, expectHardened, expectNothingOf, expectSplitInvariant, orig } from '../../../support/dissect-b.ts';
-import type { Dissected } from '../../../support/dissect-b.ts';
+import { dissect, expectHardened, expectNothingOf, expectSplitInvariant, orig } from '../../../support/conversation.ts';
+import type { Dissected } from '../../../support/conversation.ts';
 import { readStreams, streamTo } from '../../../support/streams.ts';
 
 function observe(path: string): Dissected[] {

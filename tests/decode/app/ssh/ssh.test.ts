@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { dissector } from '../../../../src/decode/app/ssh/index.ts';
 import { describeWithCaptures } from '../../../support/captures.ts';
-import { dissect, expectHardened, expectSplitInvariant, orig, resp } from '../../../support/dissect-b.ts';
+import { dissect, expectHardened, expectSplitInvariant, orig, resp } from '../../../support/conversation.ts';
 import { streamTo } from '../../../support/streams.ts';
 
 describeWithCaptures('SSH over real captures', (captures) => {

@@ -10,7 +10,7 @@ import {
   inPieces,
   orig,
   resp,
-} from '../../../support/dissect-b.ts';
+} from '../../../support/conversation.ts';
 import { readStreams } from '../../../support/streams.ts';
 
 const conversation = [

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { dissector } from '../../../../src/decode/app/tftp/index.ts';
-import { dissect, expectHardened, expectNothingOf, orig, resp } from '../../../support/dissect-b.ts';
+import { dissect, expectHardened, expectNothingOf, orig, resp } from '../../../support/conversation.ts';
 
 const udp = { transport: 'udp' as const };
 const conversation = [

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { dissector } from '../../../../src/decode/app/tls/index.ts';
 import { describeWithCaptures } from '../../../support/captures.ts';
-import { concat, dissect, expectHardened, expectSplitInvariant, orig, resp } from '../../../support/dissect-b.ts';
-import type { Chunk, Seen } from '../../../support/dissect-b.ts';
+import { concat, dissect, expectHardened, expectSplitInvariant, orig, resp } from '../../../support/conversation.ts';
+import type { Chunk, Seen } from '../../../support/conversation.ts';
 import { readStreams } from '../../../support/streams.ts';
 import expected from './expected-tshark.json' with { type: 'json' };
 
