@@ -104,6 +104,8 @@ export default defineDetector({
       if (episode.count < episode.nextTell) return true;
       episode.nextTell = episode.count * 2;
       const last = episode.peers.at(-1)!;
+      // Who acts is named: a device that has just appeared, rather than the servers it turns to.
+      const actor = !outward && peer.device !== undefined && !peer.isRemote && !peer.device.isGateway;
       const name = nameOf(me);
       const sentence =
         episode.count === 1
@@ -113,8 +115,8 @@ export default defineDetector({
           : `${name} talked to ${plural(episode.count, 'host')} it never talked to before, last to ${nameOfEndpoint(peer)} (${service}).`;
       const mine = outward ? self : endpointOf(me);
       ctx.finding({
-        device: me,
-        subject: 'peers',
+        device: actor ? peer.device : me,
+        subject: actor ? `met ${me.key}` : 'peers',
         severity: episode.strongest,
         confidence: Math.round(90 * (1 - Math.min(1, novelty.newRate)) * (last.sameClass > 0 ? 0.6 : 1)),
         tsUs: nowUs,
