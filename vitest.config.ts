@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** Tests that start processes, servers or databases: one file after the other. */
 const integration = [
-  'tests/{store,api,e2e}/**/*.test.{ts,tsx}',
+  'tests/{store,api,e2e,spine}/**/*.test.{ts,tsx}',
   'tests/bus/**/*kafka*.test.ts',
   'tests/bus/kafka/**/*.test.ts',
   'tests/**/*.process.test.ts',

@@ -91,8 +91,7 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
   const bus = createMemoryBus({ ...config.bus.memory, partitions: 1 }, { reporter: silentReporter });
   const feed = new Feed(steps, bus, 4096);
 
-  const bytesTotal =
-    request.interface === undefined ? await bytesOf([...request.learn, ...request.files]) : undefined;
+  const bytesTotal = request.interface !== undefined ? undefined : await bytesOf([...request.learn, ...request.files]);
   const tell = (phase: PipelineProgress['phase']): void => {
     const report = feed.report();
     host.progress({
@@ -116,19 +115,21 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
       notes: report.notes,
     });
   };
-  const handOver = async (): Promise<void> => {
-    if (waiting === 0) return;
+  /** One batch after the other; resolves when all rows made until now are stored. */
+  let handing: Promise<void> = Promise.resolve();
+  const handOver = (): Promise<void> => {
+    if (waiting === 0) return handing;
     const full = rows;
     rows = emptyRows();
     waiting = 0;
-    await host.rows(full);
+    handing = handing.then(() => host.rows(full));
+    return handing;
   };
 
   let lastMs = performance.now();
   let inventoryMs = lastMs;
-  feed.onProcessed = () => {
+  const report = (): Promise<void> => {
     const now = performance.now();
-    if (waiting < MAX_ROWS && now - lastMs < HAND_OVER_MS) return undefined;
     lastMs = now;
     if (now - inventoryMs >= INVENTORY_MS) {
       inventoryMs = now;
@@ -137,6 +138,11 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
     tell(hotPath.learningClosed ? 'watching' : 'learning');
     return handOver();
   };
+  feed.onProcessed = () => (waiting < MAX_ROWS && performance.now() - lastMs < HAND_OVER_MS ? undefined : report());
+  // Where no frame comes for a while, what the last ones made is not held back.
+  const idle = setInterval(() => {
+    if (performance.now() - lastMs >= 2 * HAND_OVER_MS) report().catch(() => undefined);
+  }, HAND_OVER_MS);
   try {
     try {
       await feed.run(hotPath, signal);
@@ -147,6 +153,7 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
     }
     tell('finished');
   } finally {
+    clearInterval(idle);
     await bus.stop();
   }
 }

@@ -43,11 +43,12 @@ export interface ReplaySummary {
   last_time?: string;
   decode_events: Record<string, number>;
   app_events: Record<string, number>;
+  /** Lines of the outputs. */
   flows: number;
-  flow_evictions: number;
   devices: number;
   observations: number;
   alerts: number;
+  flow_evictions: number;
   alerts_by_severity: Record<string, number>;
   detectors_off: { id: string; reason: string }[];
   seconds: number;
@@ -67,6 +68,10 @@ class Lines {
 
   clear(): void {
     this.#lines.length = 0;
+  }
+
+  get count(): number {
+    return this.#lines.length;
   }
 
   async write(path: string): Promise<void> {
@@ -192,11 +197,11 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
         }),
     decode_events: counters.decodeEvents,
     app_events: counters.appEvents,
-    flows: counters.flows,
-    flow_evictions: counters.flowEvictions,
-    devices: counters.devices,
-    observations: counters.observations,
+    flows: flows.count,
+    devices: devices.count,
+    observations: observations.count,
     alerts: alerts.size,
+    flow_evictions: counters.flowEvictions,
     alerts_by_severity: bySeverity,
     detectors_off: detectorsOff,
     seconds: round(seconds),

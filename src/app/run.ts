@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, statfs, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { createApiServer } from '../api/index.ts';
@@ -27,7 +27,6 @@ export interface RunRequest {
   /** Aborted by a signal: stop, drain, end. */
   readonly stop: AbortSignal;
   readonly onReady: (url: string) => void;
-  readonly onWarning: (message: string) => void;
   readonly onProgress: (progress: PipelineProgress, frames: number) => void;
   readonly onEnd: (progress: PipelineProgress | undefined) => void;
 }
@@ -62,7 +61,10 @@ export async function runAll(request: RunRequest): Promise<void> {
     return {
       state: failure !== undefined ? 'failed' : last === undefined ? 'starting' : last.phase,
       ...(failure === undefined ? {} : { error: failure.message }),
-      sources: [...request.files, ...(request.interface === undefined ? [] : [request.interface])],
+      sources: [
+        ...request.files.map((file) => (file === '-' ? 'standard input' : basename(file))),
+        ...(request.interface === undefined ? [] : [request.interface]),
+      ],
       frames,
       frames_per_second: rate.perSecond(),
       event_time: eventTime,
@@ -180,7 +182,6 @@ export async function runAll(request: RunRequest): Promise<void> {
             break;
           case 'warning':
             reporter.log('warn', message.message);
-            request.onWarning(message.message);
             break;
           case 'failed':
             failure = new WardwatchError(message.code as ErrorCode, message.message, message.remedy);
@@ -192,19 +193,19 @@ export async function runAll(request: RunRequest): Promise<void> {
             break;
         }
       });
-      running.on('error', (error) =>
-        reject(
-          new WardwatchError('WW_INTERNAL', `the hot path ended: ${describeError(error)}`, 'report this with the log', {
-            cause: error,
-          }),
-        ),
-      );
+      const died = (why: string, cause?: Error): void =>
+        reject(new WardwatchError('WW_INTERNAL', `the hot path ended: ${why}`, 'report this with the log', { cause }));
+      running.on('error', (error) => died(describeError(error), error));
+      // After 'ended' or 'failed' this comes too late to change anything.
+      running.on('exit', (code) => void storing.then(() => died(`exit code ${code}`)));
     });
     request.onEnd(last);
     if (!request.exitAtEnd && !request.stop.aborted)
       await new Promise<void>((resolve) => request.stop.addEventListener('abort', () => resolve(), { once: true }));
   } finally {
     await worker?.terminate();
+    // A pipe that stays open must not keep the process.
+    if (request.files.includes('-')) process.stdin.destroy();
     await api.stop();
     await store.stop();
   }

@@ -1,8 +1,9 @@
-import { access, rm } from 'node:fs/promises';
+import { access, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runAll } from '../app/run.ts';
 import { loadConfig } from '../config/index.ts';
+import type { Config } from '../config/index.ts';
 import { WardwatchError } from '../kernel/errors.ts';
 import { createProgress } from '../telemetry/progress.ts';
 import { version } from './index.ts';
@@ -15,37 +16,7 @@ const DEMO_STORE = './data/demo';
 
 export async function runCommand(files: string[], options: RunOptions): Promise<void> {
   const { config } = loadConfig({ file: options.config });
-  let learn: readonly string[] = options.learn;
-  let watch: readonly string[] = files;
-  let speed = options.speed;
-  let effective = config;
-  if (options.demo === true) {
-    if (files.length > 0 || options.interface !== undefined || learn.length > 0)
-      throw new WardwatchError('WW_USAGE', '--demo brings its own captures', 'leave --demo away to watch your own');
-    learn = [join(DEMO, 'learn.pcap.gz')];
-    watch = [1, 2, 3, 4].map((n) => join(DEMO, `attack-${n}.pcap.gz`));
-    await access(learn[0]!).catch(() => {
-      throw new WardwatchError(
-        'WW_INPUT_MISSING',
-        'the demo captures are missing',
-        'run from a whole checkout (folder demo/)',
-      );
-    });
-    speed ??= DEMO_SPEED;
-    // The demo never mixes with the data of a site, and begins anew each time.
-    await rm(DEMO_STORE, { recursive: true, force: true });
-    effective = { ...config, store: { ...config.store, mode: 'embedded', path: join(DEMO_STORE, 'store') } };
-  } else if (files.length === 0 && options.interface === undefined && config.sources.live === undefined) {
-    throw new WardwatchError(
-      'WW_USAGE',
-      'there is nothing to watch',
-      'name a capture file, -i INTERFACE, or --demo; see `wardwatch run --help`',
-    );
-  }
-  const interfaceName =
-    options.demo === true || files.length > 0
-      ? options.interface
-      : (options.interface ?? config.sources.live?.interface);
+  const watched = options.demo === true ? await demo(options, config, files) : own(options, config, files);
 
   const stop = new AbortController();
   let asked = 0;
@@ -62,17 +33,13 @@ export async function runCommand(files: string[], options: RunOptions): Promise<
   const progress = quiet ? undefined : createProgress('watching');
   try {
     await runAll({
-      config: effective,
+      ...watched,
       productVersion: version(),
-      learn,
-      files: watch,
-      interface: interfaceName,
-      speed,
       seed: options.seed,
       exitAtEnd: options.exit === true,
       stop: stop.signal,
-      onReady: (url) => process.stdout.write(`Console: ${url}\n`),
-      onWarning: (message) => process.stderr.write(`wardwatch: warning: ${message}\n`),
+      onReady: (url) =>
+        process.stdout.write(process.stdout.isTTY ? `\n  Console: \u001b[1m${url}\u001b[0m\n\n` : `Console: ${url}\n`),
       onProgress: (state, frames) => progress?.update({ frames, bytes: state.bytesRead, bytesTotal: state.bytesTotal }),
       onEnd: (state) => {
         progress?.done();
@@ -90,5 +57,66 @@ export async function runCommand(files: string[], options: RunOptions): Promise<
     progress?.done();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+  }
+}
+
+type Watched = Pick<Parameters<typeof runAll>[0], 'config' | 'learn' | 'files' | 'interface' | 'speed'>;
+
+/** What the command line and the configuration name. */
+function own(options: RunOptions, config: Config, files: readonly string[]): Watched {
+  if (files.length > 0 && options.interface !== undefined)
+    throw new WardwatchError(
+      'WW_USAGE',
+      'captures and an interface cannot be watched by one process',
+      'start one for each, with a port and a store of its own',
+    );
+  const interfaceName = options.interface ?? (files.length === 0 ? config.sources.live?.interface : undefined);
+  if (files.length === 0 && interfaceName === undefined)
+    throw new WardwatchError(
+      'WW_USAGE',
+      'there is nothing to watch',
+      'name a capture file, -i INTERFACE, or --demo; see `wardwatch run --help`',
+    );
+  if (options.speed !== undefined && files.length === 0)
+    throw new WardwatchError('WW_USAGE', '--speed is for captures', 'leave --speed away: what is live has its own');
+  return { config, learn: options.learn, files, interface: interfaceName, speed: options.speed };
+}
+
+/** The recorded ward. It never mixes with the data of a site, and begins anew each time. */
+async function demo(options: RunOptions, config: Config, files: readonly string[]): Promise<Watched> {
+  if (files.length > 0 || options.interface !== undefined || options.learn.length > 0)
+    throw new WardwatchError('WW_USAGE', '--demo brings its own captures', 'leave --demo away to watch your own');
+  const learn = join(DEMO, 'learn.pcap.gz');
+  await access(learn).catch(() => {
+    throw new WardwatchError(
+      'WW_INPUT_MISSING',
+      'the demo captures are missing',
+      'run from a whole checkout (folder demo/)',
+    );
+  });
+  const path = join(await demoFolder(), 'store');
+  return {
+    config: { ...config, store: { ...config.store, mode: 'embedded', path } },
+    learn: [learn],
+    files: [1, 2, 3, 4].map((n) => join(DEMO, `attack-${n}.pcap.gz`)),
+    interface: undefined,
+    speed: options.speed ?? DEMO_SPEED,
+  };
+}
+
+/** A folder for this process, so that two demos do not meet; what ended ones have left is removed. */
+async function demoFolder(): Promise<string> {
+  const left = await readdir(DEMO_STORE).catch(() => []);
+  for (const name of left) if (!isRunning(name)) await rm(join(DEMO_STORE, name), { recursive: true, force: true });
+  return join(DEMO_STORE, String(process.pid));
+}
+
+function isRunning(pid: string): boolean {
+  if (!/^\d+$/.test(pid)) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }

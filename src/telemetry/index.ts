@@ -128,5 +128,7 @@ function createLogger(config: TelemetryConfig, stream: LogStream | undefined) {
   const pretty = config.log_format === 'pretty' || (config.log_format === 'auto' && terminal);
   if (!pretty) return pino(settings, stream ?? destination({ dest: 2, sync: true }));
   const out = stream ?? process.stderr;
-  return pino(settings, { write: (line: string) => void out.write(prettyLine(line, terminal)) });
+  // On a terminal a line of progress may stand there: it is wiped, and drawn again below.
+  const wipe = terminal ? '\r\u001b[2K' : '';
+  return pino(settings, { write: (line: string) => void out.write(wipe + prettyLine(line, terminal)) });
 }
