@@ -8,7 +8,9 @@ import { dissector as dcerpc } from './dcerpc/index.ts';
 import { dissector as dhcp } from './dhcp/index.ts';
 import { dissector as dhcpv6 } from './dhcpv6/index.ts';
 import { dissector as dicom } from './dicom/index.ts';
+import { dissector as dnp3 } from './dnp3/index.ts';
 import { dissector as dns } from './dns/index.ts';
+import { dissector as enip } from './enip/index.ts';
 import { dissector as ftp } from './ftp/index.ts';
 import { dissector as hl7 } from './hl7/index.ts';
 import { dissector as http } from './http/index.ts';
@@ -19,14 +21,19 @@ import { dissector as lldp } from './lldp/index.ts';
 import { dissector as llmnr } from './llmnr/index.ts';
 import { dissector as mdns } from './mdns/index.ts';
 import { dissector as modbus } from './modbus/index.ts';
+import { dissector as mqtt } from './mqtt/index.ts';
 import { dissector as nbns } from './nbns/index.ts';
 import { dissector as ntp } from './ntp/index.ts';
+import { dissector as opcua } from './opcua/index.ts';
 import { dissector as poct1a } from './poct1a/index.ts';
+import { dissector as quic } from './quic/index.ts';
 import { dissector as rdp } from './rdp/index.ts';
 import { dissector as rtsp } from './rtsp/index.ts';
+import { dissector as s7comm } from './s7comm/index.ts';
 import { dissector as sip } from './sip/index.ts';
 import { dissector as smb } from './smb/index.ts';
 import { dissector as snmp } from './snmp/index.ts';
+import { dissector as socks } from './socks/index.ts';
 import { dissector as ssdp } from './ssdp/index.ts';
 import { dissector as ssh } from './ssh/index.ts';
 import { dissector as syslog } from './syslog/index.ts';
@@ -35,8 +42,6 @@ import { dissector as tftp } from './tftp/index.ts';
 import { dissector as tls } from './tls/index.ts';
 import { dissector as vnc } from './vnc/index.ts';
 import { dissector as wsdiscovery } from './wsdiscovery/index.ts';
-import { dissector as quic } from './quic/index.ts';
-import { dissector as socks } from './socks/index.ts';
 
 /** All dissectors, by name. One line each here and above. */
 export const dissectors: readonly Dissector[] = [
@@ -49,7 +54,9 @@ export const dissectors: readonly Dissector[] = [
   dhcp,
   dhcpv6,
   dicom,
+  dnp3,
   dns,
+  enip,
   ftp,
   hl7,
   http,
@@ -60,14 +67,19 @@ export const dissectors: readonly Dissector[] = [
   llmnr,
   mdns,
   modbus,
+  mqtt,
   nbns,
   ntp,
+  opcua,
   poct1a,
+  quic,
   rdp,
   rtsp,
+  s7comm,
   sip,
   smb,
   snmp,
+  socks,
   ssdp,
   ssh,
   syslog,
@@ -76,6 +88,4 @@ export const dissectors: readonly Dissector[] = [
   tls,
   vnc,
   wsdiscovery,
-  quic,
-  socks,
 ];
