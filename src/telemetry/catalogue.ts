@@ -64,6 +64,7 @@ export const catalogue: readonly Metric[] = [
   counter('store_rows_refused', 'Rows that the store has refused for good.', 'table', 'reason'),
   counter('store_retries', 'Inserts that were tried again.', 'table', 'reason'),
   counter('store_query_errors', 'Queries that failed.', 'query'),
+  gauge('store_buffered_bytes', 'Bytes of rows that wait for the store, by table.', 'table'),
   histogram('store_insert', 'Time until an insert was acknowledged.', 'table'),
   histogram('store_query', 'Time until a query was answered.', 'query'),
 

@@ -105,7 +105,9 @@ describeWithCaptures('replay of the clinical captures', (captures) => {
   it('writes alerts as OCSF Detection Findings (2004), sorted by time and uid', async () => {
     const alerts = linesOf(await first.text('alerts.ndjson'));
     expect(alerts.length).toBeGreaterThan(0);
-    const order = alerts.map((a) => `${String(a['time']).padStart(16, '0')} ${String((a['finding_info'] as Json)['uid'])}`);
+    const order = alerts.map(
+      (a) => `${String(a['time']).padStart(16, '0')} ${String((a['finding_info'] as Json)['uid'])}`,
+    );
     expect(order).toEqual([...order].sort());
     expect(new Set(alerts.map((a) => (a['finding_info'] as Json)['uid'])).size).toBe(alerts.length);
     const keys = Object.keys(alerts[0]!);
