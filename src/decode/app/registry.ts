@@ -14,6 +14,7 @@ import { dissector as enip } from './enip/index.ts';
 import { dissector as ftp } from './ftp/index.ts';
 import { dissector as hl7 } from './hl7/index.ts';
 import { dissector as http } from './http/index.ts';
+import { dissector as iec104 } from './iec104/index.ts';
 import { dissector as intellivue } from './intellivue/index.ts';
 import { dissector as kerberos } from './kerberos/index.ts';
 import { dissector as ldap } from './ldap/index.ts';
@@ -60,6 +61,7 @@ export const dissectors: readonly Dissector[] = [
   ftp,
   hl7,
   http,
+  iec104,
   intellivue,
   kerberos,
   ldap,
