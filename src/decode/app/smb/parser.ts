@@ -46,20 +46,29 @@ function frameLength(bytes: Uint8Array, at: number): number {
   return (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
 }
 
+/** Offset of the first frame of a message in the range, or -1. */
+function findFrame(bytes: Uint8Array, from: number, end: number): number {
+  for (let at = from; at + 8 <= end; at++) {
+    if (bytes[at] === SESSION_MESSAGE && isMessage(bytes, at + 4) && frameLength(bytes, at) >= 32) return at;
+  }
+  return -1;
+}
+
 export function probeSmb(p: Payload): Verdict {
   const { bytes, start, end } = p;
   if (end === start) return 'more';
-  // In the middle of a transfer the next header is some payloads away.
-  const not = p.first ? 'no' : 'more';
   const type = bytes[start]!;
   if (type === SESSION_REQUEST) {
     if (end - start < 6) return 'more';
     // Two encoded names of 34 bytes each.
-    return frameLength(bytes, start) === 68 && bytes[start + 4] === 0x20 ? 'yes' : not;
+    if (frameLength(bytes, start) === 68 && bytes[start + 4] === 0x20) return 'yes';
+  } else if (type === SESSION_MESSAGE) {
+    if (end - start < 8 && (end - start <= 4 || bytes[start + 4]! >= 0xfc)) return 'more';
+    if (findFrame(bytes, start, Math.min(end, start + 8)) === start) return 'yes';
   }
-  if (type !== SESSION_MESSAGE) return not;
-  if (end - start < 8) return end - start > 4 && bytes[start + 4]! < 0xfc ? not : 'more';
-  return isMessage(bytes, start + 4) && frameLength(bytes, start) >= 32 ? 'yes' : not;
+  if (p.first) return 'no';
+  // In the middle of a transfer the next frame may be some payloads away.
+  return findFrame(bytes, start, end) >= 0 ? 'yes' : 'more';
 }
 
 export function smbGap(state: SmbState, direction: number): void {
@@ -76,12 +85,18 @@ export function readSmb(state: SmbState, p: Payload, out: ObservationSink): numb
     const length = frameLength(bytes, at);
     const lost = direction === ORIG ? state.lost0 : state.lost1;
     if (type !== SESSION_MESSAGE) {
-      if (type < SESSION_REQUEST || type > KEEP_ALIVE || length > 1024 || lost) return strayed(state, p, at, lost, out);
-      at += 4 + length;
+      if (type >= SESSION_REQUEST && type <= KEEP_ALIVE && length <= 1024 && !lost) {
+        at += 4 + length;
+        continue;
+      }
+    } else if (end - at < 8 && length >= 4) break;
+    if (type !== SESSION_MESSAGE || length < 4 || !isMessage(bytes, at + 4)) {
+      const found = findFrame(bytes, at, end);
+      if (found < 0) return strayed(state, p, lost, out);
+      if (!lost && state.known) out.event(BAD_FRAMING);
+      at = found;
       continue;
     }
-    if (end - at < 8 && length >= 4) break;
-    if (length < 4 || !isMessage(bytes, at + 4)) return strayed(state, p, at, lost, out);
     const need = at + 4 + (length <= WHOLE ? length : BEGINNING);
     if (need > end) break;
     if (direction === ORIG) state.lost0 = false;
@@ -93,12 +108,12 @@ export function readSmb(state: SmbState, p: Payload, out: ObservationSink): numb
   return at - start;
 }
 
-/** No frame begins here: not SMB at all, or lost until a payload begins with one. */
-function strayed(state: SmbState, p: Payload, at: number, lost: boolean, out: ObservationSink): number {
+/** No frame is in sight: not SMB at all, or lost until one is. What may be the beginning of one is kept. */
+function strayed(state: SmbState, p: Payload, lost: boolean, out: ObservationSink): number {
   if (!lost) out.event(BAD_FRAMING);
-  if (!lost && !state.known && at === p.start) return EXCLUDE;
+  if (!lost && !state.known) return EXCLUDE;
   smbGap(state, p.direction);
-  return p.end - p.start;
+  return Math.max(0, p.end - p.start - 7);
 }
 
 function observeMessage(

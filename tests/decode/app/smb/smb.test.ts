@@ -2,7 +2,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { dissector } from '../../../../src/decode/app/smb/index.ts';
 import { describeWithCaptures } from '../../../support/captures.ts';
-import { dissect, expectHardened, expectNothingOf, expectSplitInvariant, orig } from '../../../support/conversation.ts';
+import {
+  concat,
+  dissect,
+  expectHardened,
+  expectNothingOf,
+  expectSplitInvariant,
+  orig,
+} from '../../../support/conversation.ts';
 import type { Dissected } from '../../../support/conversation.ts';
 import { readStreams, streamTo } from '../../../support/streams.ts';
 
@@ -90,6 +97,16 @@ describeWithCaptures('SMB over real captures', (captures) => {
     expectHardened(dissector, deletes.chunks.slice(0, 16), {}, 80);
     expectHardened(dissector, version1.chunks.slice(0, 12), {}, 80);
     expectHardened(dissector, pipes.chunks.slice(0, 30), {}, 50);
+  });
+
+  it('finds the next message in mid-stream and after lost bytes', () => {
+    const [first, ...rest] = deletes.chunks.filter((chunk) => chunk.direction === 0);
+    const noise = { direction: 0, bytes: new Uint8Array(700).fill(0x41) };
+    const joined = { direction: 0, bytes: concat(noise.bytes, rest[0]!.bytes) };
+    const midStream = dissect(dissector, [joined, ...rest.slice(1)], { midStream: true });
+    expect(midStream.seen).toEqual(dissect(dissector, rest).seen);
+    const lossy = dissect(dissector, [first!, { ...joined, gap: true }, ...rest.slice(1)]);
+    expect(lossy.seen).toEqual(dissect(dissector, [first!, ...rest]).seen);
   });
 
   it('lets no name of a file or share out', () => {
