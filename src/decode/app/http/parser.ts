@@ -41,6 +41,7 @@ const METHODS = [
 const PREFACE_2 = 'PRI * HTTP/2.0';
 /** A start line is judged on at most this many bytes. */
 const MAX_PROBED_LINE = 4096;
+const LONG_TARGET = 1024;
 export const MAX_HEAD = 16_384;
 
 const HEAD = 0;
@@ -70,7 +71,13 @@ export function openHttp(): HttpState {
 }
 
 export function probeHttp(p: Payload): Verdict {
-  return startLine(p.bytes, p.start, p.end);
+  const verdict = startLine(p.bytes, p.start, p.end);
+  // Whoever asks keeps little: a method and a thousand printable bytes of a path are a long target.
+  if (verdict === 'more' && p.end - p.start >= LONG_TARGET) {
+    const method = methodAt(p.bytes, p.start, p.end);
+    if (method >= 0 && p.bytes[p.start + METHODS[method]!.length + 1] === 0x2f) return 'yes';
+  }
+  return verdict;
 }
 
 /** Judges whether a message of HTTP/1 (or the preface of HTTP/2) begins here. */

@@ -128,6 +128,11 @@ describe('HTTP', () => {
     expect(dissect(dissector, [orig(two)]).events).toEqual(['http.bad_length']);
   });
 
+  it('takes a request whose target is longer than one segment', () => {
+    const chunks = [orig(`GET /a?${'x'.repeat(1200)}`), orig(`${'y'.repeat(900)} HTTP/1.1\r\n\r\n`)];
+    expect(dissect(dissector, chunks).seen[0]?.fields).toMatchObject({ path_shape: '/a', params: 1 });
+  });
+
   it('finds its way back after lost bytes', () => {
     const result = dissect(dissector, [
       orig(get('/one')),
