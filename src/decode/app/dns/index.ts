@@ -23,10 +23,11 @@ export const dissector: Dissector<undefined> = {
   probe(payload) {
     const { bytes, start, end } = payload;
     if (payload.ipProto !== 6 && (OTHERS.has(payload.respPort) || OTHERS.has(payload.origPort))) return 'no';
+    const onPort = payload.respPort === 53 || payload.origPort === 53;
     if (payload.ipProto !== 6) {
-      if (looksLikeMessage(probed, bytes, start, end)) return 'yes';
+      if (looksLikeMessage(probed, bytes, start, end, onPort)) return 'yes';
       // On its own port a first message that is broken on purpose must not hide what follows.
-      return payload.respPort === 53 || payload.origPort === 53 ? 'more' : 'no';
+      return onPort ? 'more' : 'no';
     }
     if (end - start < 2) return 'more';
     const length = (bytes[start]! << 8) | bytes[start + 1]!;
@@ -36,7 +37,7 @@ export const dissector: Dissector<undefined> = {
       if (end - start >= 8 && (bytes[start + 6] !== 0 || bytes[start + 7]! > 8)) return 'no';
       return 'more';
     }
-    if (looksLikeMessage(probed, bytes, start + 2, start + 2 + Math.min(length, MOST_BYTES))) return 'yes';
+    if (looksLikeMessage(probed, bytes, start + 2, start + 2 + Math.min(length, MOST_BYTES), onPort)) return 'yes';
     return payload.first ? 'no' : 'more';
   },
   open: () => undefined,

@@ -221,8 +221,11 @@ export function readAnswers(
   return at;
 }
 
-/** Whether a DNS message may begin here: a header that makes sense and, where there is one, a readable question. */
-export function looksLikeMessage(name: Name, bytes: Uint8Array, start: number, end: number): boolean {
+/**
+ * Whether a DNS message may begin here: a header that makes sense and a readable question. `onPort` says that the
+ * customary port speaks for it as well: then an answer that holds nothing but an error is believed too.
+ */
+export function looksLikeMessage(name: Name, bytes: Uint8Array, start: number, end: number, onPort: boolean): boolean {
   if (end - start < HEADER_BYTES) return false;
   const opcode = (bytes[start + 2]! >> 3) & 15;
   const response = (bytes[start + 2]! & 0x80) !== 0;
@@ -234,8 +237,9 @@ export function looksLikeMessage(name: Name, bytes: Uint8Array, start: number, e
   if (questions > 8 || answers > 512 || authority > 128 || additional > 128) return false;
   if (!response && answers > 0 && opcode === 0) return false;
   if (questions === 0) {
-    // Without a question there is little to go by: a response with an error and nothing else.
-    return response && answers === 0 && authority === 0 && additional <= 1 && (bytes[start + 3]! & 0x0f) !== 0;
+    return (
+      onPort && response && answers === 0 && authority === 0 && additional <= 1 && (bytes[start + 3]! & 0x0f) !== 0
+    );
   }
   const at = readName(name, bytes, start, start + HEADER_BYTES, end);
   if (at < 0 || end - at < 4) return false;

@@ -24,7 +24,7 @@ const name = createName();
 const answers: Answers = { addresses: '', ttl: -1, dataBytes: 0 };
 
 export function looksLikeLlmnr(bytes: Uint8Array, start: number, end: number): boolean {
-  if (!looksLikeMessage(name, bytes, start, end)) return false;
+  if (!looksLikeMessage(name, bytes, start, end, false)) return false;
   const opcode = (bytes[start + 2]! >> 3) & 15;
   return opcode === 0 && bytes[start + 4] === 0 && bytes[start + 5] === 1 && (bytes[start + 3]! & 0xf0) === 0;
 }
