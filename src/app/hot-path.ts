@@ -12,7 +12,7 @@ import type { ObservationListener, ObservationView } from '../decode/observation
 import { communityId } from '../track/community-id.ts';
 import type { TrackConfig } from '../track/config.ts';
 import { connState, historyText } from '../track/conn-state.ts';
-import { FLOW_FLAG } from '../track/flow-table.ts';
+import { FLOW_FLAG, FLOW_WORDS } from '../track/flow-table.ts';
 import { Streams } from '../track/streams.ts';
 import { Tracker } from '../track/tracker.ts';
 import type { FlowListener } from '../track/tracker.ts';
@@ -466,8 +466,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   #account(p: PacketColumns, i: number, slot: number, direction: number, wireBytes: number): void {
     const flows = this.#tracker.flows;
     const fromOrig = direction === 0;
-    const src = fromOrig ? flows.origDevice[slot]! : flows.respDevice[slot]!;
-    const dst = fromOrig ? flows.respDevice[slot]! : flows.origDevice[slot]!;
+    const src = fromOrig ? flows.origDevice(slot) : flows.respDevice(slot);
+    const dst = fromOrig ? flows.respDevice(slot) : flows.origDevice(slot);
     const payload = p.payWire[i]!;
     const short = this.#short;
     if (src >= 0) {
@@ -477,7 +477,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       device.bytes += wireBytes;
       this.#segmentLastUs[device.segment] = this.#nowUs;
       if (!device.isGateway) {
-        const group = (flows.flags[slot]! & FLOW_FLAG.multicast) !== 0;
+        const group = (flows.flags(slot) & FLOW_FLAG.multicast) !== 0;
         const external = (this.#leaves[slot]! & (fromOrig ? 1 : 2)) !== 0;
         short.sent(src, wireBytes, payload, group, external);
         const layer = p.layer[i]!;
@@ -571,7 +571,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   flowStarted(slot: number, _nowUs: number): void {
     if (this.#config.stage !== 'all') return;
     const flow = this.#flow.bind(slot);
-    flow.ttlOfOrig = (this.#tracker.flows.flags[slot]! & FLOW_FLAG.flipped) === 0;
+    flow.ttlOfOrig = (this.#tracker.flows.flags(slot) & FLOW_FLAG.flipped) === 0;
     const { orig, resp } = flow;
     this.#leaves[slot] = (resp.isRemote || resp.isPublic ? 1 : 0) | (orig.isRemote || orig.isPublic ? 2 : 0);
     if (orig.device !== undefined && !orig.device.isGateway)
@@ -615,54 +615,59 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
 
   #flowUid(slot: number, community: string): string {
     const flows = this.#tracker.flows;
-    const segment = flows.meta[slot]! >>> 9;
+    const segment = flows.meta(slot) >>> 9;
     return (
       'C' +
-      base62(hashText(`${community}|${flows.startUs[slot]!}|${this.#tracker.segments.name(segment)}`)) +
+      base62(hashText(`${community}|${flows.startUs(slot)}|${this.#tracker.segments.name(segment)}`)) +
       base62(
-        hashNumbers(flows.startUs[slot]!, flows.ports[slot]!, flows.addr[slot * 8 + 3]!, flows.addr[slot * 8 + 7]!),
+        hashNumbers(
+          flows.startUs(slot),
+          flows.ports(slot),
+          flows.words[slot * FLOW_WORDS + 3]!,
+          flows.words[slot * FLOW_WORDS + 7]!,
+        ),
       ).slice(0, 8)
     );
   }
 
   #flowRow(slot: number): FlowRow {
     const flows = this.#tracker.flows;
-    const meta = flows.meta[slot]!;
+    const meta = flows.meta(slot);
     const v6 = (meta & 256) !== 0;
     const proto = meta & 255;
     const segment = meta >>> 9;
-    const high = flows.origIsHigh[slot] === 1;
-    const ports = flows.ports[slot]!;
-    const a = slot * 8;
+    const high = flows.origIsHigh(slot) === 1;
+    const ports = flows.ports(slot);
+    const a = slot * FLOW_WORDS;
     const community = communityId(flows, slot);
-    const service = flows.service[slot]!;
+    const service = flows.service(slot);
     const vlan = this.#tracker.segments.vlan[segment] ?? 0;
     const vni = this.#tracker.segments.vni[segment] ?? 0;
     const ja3 = this.#ja3.get(slot);
     const ja4 = this.#ja4.get(slot);
-    const origMac = flows.origOui[slot] !== 0 || flows.origNic[slot] !== 0;
-    const respMac = flows.respOui[slot] !== 0 || flows.respNic[slot] !== 0;
+    const origMac = flows.origOui(slot) !== 0 || flows.origNic(slot) !== 0;
+    const respMac = flows.respOui(slot) !== 0 || flows.respNic(slot) !== 0;
     return {
-      ts: flows.startUs[slot]! / 1e6,
+      ts: flows.startUs(slot) / 1e6,
       uid: this.#flowUid(slot, community),
-      'id.orig_h': ipText(flows.addr, high ? a + 4 : a, v6),
+      'id.orig_h': ipText(flows.words, high ? a + 4 : a, v6),
       'id.orig_p': high ? ports & 0xffff : ports >>> 16,
-      'id.resp_h': ipText(flows.addr, high ? a : a + 4, v6),
+      'id.resp_h': ipText(flows.words, high ? a : a + 4, v6),
       'id.resp_p': high ? ports >>> 16 : ports & 0xffff,
       proto: proto === 6 ? 'tcp' : proto === 17 ? 'udp' : proto === 1 || proto === 58 ? 'icmp' : 'unknown_transport',
       ...(service === 0 ? {} : { service: this.#streams.services[service - 1]! }),
-      duration: (flows.lastUs[slot]! - flows.startUs[slot]!) / 1e6,
-      orig_bytes: flows.origBytes[slot]!,
-      resp_bytes: flows.respBytes[slot]!,
+      duration: (flows.lastUs(slot) - flows.startUs(slot)) / 1e6,
+      orig_bytes: flows.origBytes(slot),
+      resp_bytes: flows.respBytes(slot),
       conn_state: connState(flows, slot),
       history: historyText(flows, slot),
-      orig_pkts: flows.origPkts[slot]!,
-      orig_ip_bytes: flows.origIpBytes[slot]!,
-      resp_pkts: flows.respPkts[slot]!,
-      resp_ip_bytes: flows.respIpBytes[slot]!,
-      missed_bytes: flows.missedBytes[slot]!,
-      ...(origMac ? { orig_l2_addr: macText(flows.origOui[slot]!, flows.origNic[slot]!) } : {}),
-      ...(respMac ? { resp_l2_addr: macText(flows.respOui[slot]!, flows.respNic[slot]!) } : {}),
+      orig_pkts: flows.origPkts(slot),
+      orig_ip_bytes: flows.origIpBytes(slot),
+      resp_pkts: flows.respPkts(slot),
+      resp_ip_bytes: flows.respIpBytes(slot),
+      missed_bytes: flows.missedBytes(slot),
+      ...(origMac ? { orig_l2_addr: macText(flows.origOui(slot), flows.origNic(slot)) } : {}),
+      ...(respMac ? { resp_l2_addr: macText(flows.respOui(slot), flows.respNic(slot)) } : {}),
       ...(vlan === 0 ? {} : { vlan: vlan & 0xfff }),
       ...(vlan >>> 12 === 0 ? {} : { inner_vlan: vlan >>> 12 }),
       ...(vni === 0 ? {} : { vni }),

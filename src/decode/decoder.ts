@@ -75,22 +75,24 @@ export class PacketDecoder {
   decode(batch: FrameBatch, out: PacketColumns): void {
     const n = batch.count;
     this.#scratchUsed = 0;
+    // Whole columns at once: a row's decoding then only writes what it has found.
+    out.event.fill(0, 0, n);
+    out.layer.fill(LAYER.none, 0, n);
+    out.hasMac.fill(0, 0, n);
+    out.srcOui.fill(0, 0, n);
+    out.srcNic.fill(0, 0, n);
+    out.dstOui.fill(0, 0, n);
+    out.dstNic.fill(0, 0, n);
+    out.vlan.fill(0, 0, n);
+    out.vni.fill(0, 0, n);
+    out.etherType.fill(0, 0, n);
+    out.ipVersion.fill(0, 0, n);
+    out.ipProto.fill(0, 0, n);
+    out.tcpFlags.fill(0, 0, n);
+    out.payLen.fill(0, 0, n);
+    out.payWire.fill(0, 0, n);
+    out.reassembled.fill(0, 0, n);
     for (let i = 0; i < n; i++) {
-      out.event[i] = 0;
-      out.layer[i] = LAYER.none;
-      out.hasMac[i] = 0;
-      out.srcOui[i] = 0;
-      out.srcNic[i] = 0;
-      out.dstOui[i] = 0;
-      out.dstNic[i] = 0;
-      out.vlan[i] = 0;
-      out.vni[i] = 0;
-      out.etherType[i] = 0;
-      out.ipVersion[i] = 0;
-      out.ipProto[i] = 0;
-      out.payLen[i] = 0;
-      out.payWire[i] = 0;
-      out.reassembled[i] = 0;
       const start = batch.offset[i]!;
       this.#frame(batch.bytes, batch.view, start, start + batch.capLen[i]!, batch.linkType[i]!, out, i, batch.tsUs[i]!);
       const event = out.event[i]!;

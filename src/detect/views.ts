@@ -2,7 +2,7 @@ import { hashNumbers } from '../lib/hash.ts';
 import { ipText, isMulticastIp, isPrivate, macText } from '../lib/address.ts';
 import type { Device } from '../identity/device.ts';
 import type { DeviceTable } from '../identity/device-table.ts';
-import { FLOW_FLAG } from '../track/flow-table.ts';
+import { FLOW_FLAG, FLOW_WORDS } from '../track/flow-table.ts';
 import type { FlowTable } from '../track/flow-table.ts';
 import { connState } from '../track/conn-state.ts';
 import type { SegmentTable } from '../track/segments.ts';
@@ -121,34 +121,34 @@ export class FlowCursor implements FlowView {
   bind(slot: number): this {
     const t = this.#flows;
     this.slot = slot;
-    const meta = t.meta[slot]!;
+    const meta = t.meta(slot);
     this.ipProto = meta & 255;
     this.proto = PROTO[this.ipProto] ?? 'other';
     const v6 = (meta & 256) !== 0;
     const segment = meta >>> 9;
-    const high = t.origIsHigh[slot] === 1;
-    const ports = t.ports[slot]!;
-    const a = slot * 8;
-    const od = t.origDevice[slot]!;
-    const rd = t.respDevice[slot]!;
+    const high = t.origIsHigh(slot) === 1;
+    const ports = t.ports(slot);
+    const a = slot * FLOW_WORDS;
+    const od = t.origDevice(slot);
+    const rd = t.respDevice(slot);
     const devices = this.#devices.devices;
     this.orig.set(
-      t.addr,
+      t.words,
       high ? a + 4 : a,
       v6,
-      t.origOui[slot]!,
-      t.origNic[slot]!,
+      t.origOui(slot),
+      t.origNic(slot),
       high ? ports & 0xffff : ports >>> 16,
       od >= 0 ? devices[od] : undefined,
       this.#devices,
       segment,
     );
     this.resp.set(
-      t.addr,
+      t.words,
       high ? a : a + 4,
       v6,
-      t.respOui[slot]!,
-      t.respNic[slot]!,
+      t.respOui(slot),
+      t.respNic(slot),
       high ? ports >>> 16 : ports & 0xffff,
       rd >= 0 ? devices[rd] : undefined,
       this.#devices,
@@ -158,40 +158,40 @@ export class FlowCursor implements FlowView {
   }
 
   get service(): string {
-    const index = this.#flows.service[this.slot]!;
+    const index = this.#flows.service(this.slot);
     return index === 0 ? '' : (this.#services()[index - 1] ?? '');
   }
   get startUs(): number {
-    return this.#flows.startUs[this.slot]!;
+    return this.#flows.startUs(this.slot);
   }
   get lastUs(): number {
-    return this.#flows.lastUs[this.slot]!;
+    return this.#flows.lastUs(this.slot);
   }
   get fromStart(): boolean {
-    return (this.#flows.flags[this.slot]! & FLOW_FLAG.fromStart) !== 0;
+    return (this.#flows.flags(this.slot) & FLOW_FLAG.fromStart) !== 0;
   }
   get established(): boolean {
-    return (this.#flows.flags[this.slot]! & FLOW_FLAG.established) !== 0;
+    return (this.#flows.flags(this.slot) & FLOW_FLAG.established) !== 0;
   }
   get origPkts(): number {
-    return this.#flows.origPkts[this.slot]!;
+    return this.#flows.origPkts(this.slot);
   }
   get respPkts(): number {
-    return this.#flows.respPkts[this.slot]!;
+    return this.#flows.respPkts(this.slot);
   }
   get origBytes(): number {
-    return this.#flows.origBytes[this.slot]!;
+    return this.#flows.origBytes(this.slot);
   }
   get respBytes(): number {
-    return this.#flows.respBytes[this.slot]!;
+    return this.#flows.respBytes(this.slot);
   }
   get missedBytes(): number {
-    return this.#flows.missedBytes[this.slot]!;
+    return this.#flows.missedBytes(this.slot);
   }
   get connState(): string {
     return connState(this.#flows, this.slot);
   }
   get vlan(): string {
-    return this.#segments.name(this.#flows.meta[this.slot]! >>> 9);
+    return this.#segments.name(this.#flows.meta(this.slot) >>> 9);
   }
 }

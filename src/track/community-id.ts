@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { FLOW_FLAG, FlowTable } from './flow-table.ts';
+import { FLOW_FLAG, FLOW_WORDS, FlowTable } from './flow-table.ts';
 
 const buffer = Buffer.alloc(64);
 
@@ -8,15 +8,15 @@ const buffer = Buffer.alloc(64);
  * smaller endpoint first. Knows nothing of VLANs: the same id can occur in two segments.
  */
 export function communityId(flows: FlowTable, slot: number, seed = 0): string {
-  const v6 = (flows.flags[slot]! & FLOW_FLAG.v6) !== 0;
-  const proto = flows.meta[slot]! & 255;
-  const a = slot * 8;
+  const v6 = (flows.flags(slot) & FLOW_FLAG.v6) !== 0;
+  const proto = flows.meta(slot) & 255;
+  const a = slot * FLOW_WORDS;
   let o = buffer.writeUInt16BE(seed, 0);
-  const ports = flows.ports[slot]!;
+  const ports = flows.ports(slot);
   const hasPorts = proto === 6 || proto === 17 || proto === 132 || proto === 1 || proto === 58;
   for (let end = 0; end < 2; end++) {
     const from = v6 ? 0 : 3;
-    for (let w = from; w < 4; w++) o = buffer.writeUInt32BE(flows.addr[a + end * 4 + w]!, o);
+    for (let w = from; w < 4; w++) o = buffer.writeUInt32BE(flows.words[a + end * 4 + w]!, o);
   }
   buffer[o++] = proto;
   buffer[o++] = 0;

@@ -1,6 +1,8 @@
 /**
- * The flow table: columns indexed by slot, found through an open-addressing hash over the canonical
- * 5-tuple with its segment, expired by a wheel of one-second buckets. Nothing is allocated after creation.
+ * The flow table: records of fixed size in two typed arrays, found through an open-addressing hash over the
+ * canonical 5-tuple with its segment, expired by a wheel of one-second buckets. Nothing is allocated after
+ * creation. A packet touches most of its flow's fields, so a flow's fields lie together (three cache lines)
+ * instead of in a column each.
  *
  * Canonical order: the endpoint with the smaller address (then port) is "low". A column named `orig…` or
  * `resp…` is by role; `origIsHigh` tells which of the two the originator is.
@@ -35,115 +37,256 @@ export const FLOW_FLAG = {
 
 export const HISTORY_BYTES = 16;
 
+/** Words of 32 bits a flow's record; its first eight are the addresses. */
+export const FLOW_WORDS = 32;
+const FLOATS = 8;
+const HASH = 10;
+const NEXT = 11;
+const PREV = 12;
+const BUCKET = 27;
+const HISTORY = 112;
+
+/*
+ * A record in words (128 bytes, two cache lines) and floats (64 bytes, one cache line):
+ *
+ *   words  0-7  addresses: low endpoint, high endpoint (IPv4 in words 3 and 7)
+ *          8    ports          9  protocol, version, segment      10  hash    11, 12  wheel: next, previous
+ *         13,14 packets each way                                  15  flags, origIsHigh, both TCP states (bytes)
+ *         16-19 MAC addresses of both ends, in halves          20,21  devices    22,23  sequence numbers
+ *         24    history letters seen (2 x 16 bits)                25  service, time-out (2 x 16 bits)
+ *         26    length of the history (byte)                      27  bucket of the wheel
+ *         28-31 history (16 bytes)
+ *   floats 0-6  start, last, payload bytes each way, IP bytes each way, missed bytes
+ */
 export class FlowTable {
   readonly capacity: number;
   count = 0;
   /** Flows that had to make room. */
   evictions = 0;
-
-  /** Eight address words a slot: low endpoint, high endpoint. IPv4 in words 3 and 7. */
-  readonly addr: Uint32Array;
-  /** Low port << 16 | high port. */
-  readonly ports: Uint32Array;
-  /** IP protocol | v6 << 8 | segment << 9. */
-  readonly meta: Uint32Array;
-  readonly origIsHigh: Uint8Array;
-  readonly flags: Uint8Array;
-  readonly startUs: Float64Array;
-  readonly lastUs: Float64Array;
-  readonly origPkts: Uint32Array;
-  readonly respPkts: Uint32Array;
-  /** Payload bytes; TCP: by sequence numbers, so that retransmissions do not count. */
-  readonly origBytes: Float64Array;
-  readonly respBytes: Float64Array;
-  readonly origIpBytes: Float64Array;
-  readonly respIpBytes: Float64Array;
-  readonly missedBytes: Float64Array;
-  readonly origOui: Uint32Array;
-  readonly origNic: Uint32Array;
-  readonly respOui: Uint32Array;
-  readonly respNic: Uint32Array;
-  /** Slots of the device table, -1 where an endpoint is no monitored device. */
-  readonly origDevice: Int32Array;
-  readonly respDevice: Int32Array;
-  readonly origState: Uint8Array;
-  readonly respState: Uint8Array;
-  /** Next expected sequence number of each direction (highest seen). */
-  readonly origSeq: Uint32Array;
-  readonly respSeq: Uint32Array;
-  /** Which history letters each direction has shown. */
-  readonly origSeen: Uint16Array;
-  readonly respSeen: Uint16Array;
-  readonly history: Uint8Array;
-  readonly historyLen: Uint8Array;
-  /** Index + 1 into the service names; 0 = unknown. */
-  readonly service: Uint16Array;
-  /** Seconds of silence after which the flow ends. */
-  readonly timeoutS: Uint16Array;
-
+  /** The records' words: the addresses of a flow begin at `slot * FLOW_WORDS`. */
+  readonly words: Uint32Array;
+  readonly #i32: Int32Array;
+  readonly #u16: Uint16Array;
+  readonly #u8: Uint8Array;
+  readonly #f64: Float64Array;
   readonly #hash: Int32Array;
-  readonly #hashOf: Int32Array;
   readonly #mask: number;
   readonly #free: Int32Array;
   #freeCount: number;
   readonly #bucket = new Int32Array(WHEEL).fill(NONE);
-  readonly #next: Int32Array;
-  readonly #prev: Int32Array;
-  readonly #bucketOf: Int16Array;
   #second = NONE;
 
   constructor(capacity: number) {
     this.capacity = capacity;
-    this.addr = new Uint32Array(capacity * 8);
-    const u8 = () => new Uint8Array(capacity);
-    const u16 = () => new Uint16Array(capacity);
-    const u32 = () => new Uint32Array(capacity);
-    const f64 = () => new Float64Array(capacity);
-    this.ports = u32();
-    this.meta = u32();
-    this.origIsHigh = u8();
-    this.flags = u8();
-    this.startUs = f64();
-    this.lastUs = f64();
-    this.origPkts = u32();
-    this.respPkts = u32();
-    this.origBytes = f64();
-    this.respBytes = f64();
-    this.origIpBytes = f64();
-    this.respIpBytes = f64();
-    this.missedBytes = f64();
-    this.origOui = u32();
-    this.origNic = u32();
-    this.respOui = u32();
-    this.respNic = u32();
-    this.origDevice = new Int32Array(capacity);
-    this.respDevice = new Int32Array(capacity);
-    this.origState = u8();
-    this.respState = u8();
-    this.origSeq = u32();
-    this.respSeq = u32();
-    this.origSeen = u16();
-    this.respSeen = u16();
-    this.history = new Uint8Array(capacity * HISTORY_BYTES);
-    this.historyLen = u8();
-    this.service = u16();
-    this.timeoutS = u16();
+    const records = new ArrayBuffer(capacity * FLOW_WORDS * 4);
+    this.words = new Uint32Array(records);
+    this.#i32 = new Int32Array(records);
+    this.#u16 = new Uint16Array(records);
+    this.#u8 = new Uint8Array(records);
+    this.#f64 = new Float64Array(capacity * FLOATS);
     let buckets = 1;
     while (buckets < capacity * 2) buckets *= 2;
     this.#mask = buckets - 1;
     this.#hash = new Int32Array(buckets);
-    this.#hashOf = new Int32Array(capacity);
     this.#free = new Int32Array(capacity);
     for (let i = 0; i < capacity; i++) this.#free[i] = capacity - 1 - i;
     this.#freeCount = capacity;
-    this.#next = new Int32Array(capacity).fill(NONE);
-    this.#prev = new Int32Array(capacity).fill(NONE);
-    this.#bucketOf = new Int16Array(capacity).fill(NONE);
   }
 
   /** Bytes of memory that the table holds, whatever is in it. */
   get bytes(): number {
-    return this.capacity * (32 + 4 * 16 + 8 * 7 + 2 * 4 + 6 + HISTORY_BYTES + 4 * 4 + 2) + this.#hash.byteLength;
+    return this.words.byteLength + this.#f64.byteLength + this.#hash.byteLength + this.#free.byteLength;
+  }
+
+  /** Event time of the first packet. */
+  startUs(slot: number): number {
+    return this.#f64[slot * 8]!;
+  }
+  setStartUs(slot: number, value: number): void {
+    this.#f64[slot * 8] = value;
+  }
+  /** Event time of the last packet. */
+  lastUs(slot: number): number {
+    return this.#f64[slot * 8 + 1]!;
+  }
+  setLastUs(slot: number, value: number): void {
+    this.#f64[slot * 8 + 1] = value;
+  }
+  /** Payload bytes; TCP: by sequence numbers, so that retransmissions do not count. */
+  origBytes(slot: number): number {
+    return this.#f64[slot * 8 + 2]!;
+  }
+  setOrigBytes(slot: number, value: number): void {
+    this.#f64[slot * 8 + 2] = value;
+  }
+  addOrigBytes(slot: number, n: number): void {
+    this.#f64[slot * 8 + 2]! += n;
+  }
+  respBytes(slot: number): number {
+    return this.#f64[slot * 8 + 3]!;
+  }
+  setRespBytes(slot: number, value: number): void {
+    this.#f64[slot * 8 + 3] = value;
+  }
+  addRespBytes(slot: number, n: number): void {
+    this.#f64[slot * 8 + 3]! += n;
+  }
+  origIpBytes(slot: number): number {
+    return this.#f64[slot * 8 + 4]!;
+  }
+  setOrigIpBytes(slot: number, value: number): void {
+    this.#f64[slot * 8 + 4] = value;
+  }
+  addOrigIpBytes(slot: number, n: number): void {
+    this.#f64[slot * 8 + 4]! += n;
+  }
+  respIpBytes(slot: number): number {
+    return this.#f64[slot * 8 + 5]!;
+  }
+  setRespIpBytes(slot: number, value: number): void {
+    this.#f64[slot * 8 + 5] = value;
+  }
+  addRespIpBytes(slot: number, n: number): void {
+    this.#f64[slot * 8 + 5]! += n;
+  }
+  missedBytes(slot: number): number {
+    return this.#f64[slot * 8 + 6]!;
+  }
+  setMissedBytes(slot: number, value: number): void {
+    this.#f64[slot * 8 + 6] = value;
+  }
+  addMissedBytes(slot: number, n: number): void {
+    this.#f64[slot * 8 + 6]! += n;
+  }
+  /** Low port << 16 | high port. */
+  ports(slot: number): number {
+    return this.words[slot * 32 + 8]!;
+  }
+  setPorts(slot: number, value: number): void {
+    this.words[slot * 32 + 8] = value;
+  }
+  /** IP protocol | v6 << 8 | segment << 9. */
+  meta(slot: number): number {
+    return this.words[slot * 32 + 9]!;
+  }
+  setMeta(slot: number, value: number): void {
+    this.words[slot * 32 + 9] = value;
+  }
+  origPkts(slot: number): number {
+    return this.words[slot * 32 + 13]!;
+  }
+  addOrigPkts(slot: number, n: number): void {
+    this.words[slot * 32 + 13]! += n;
+  }
+  respPkts(slot: number): number {
+    return this.words[slot * 32 + 14]!;
+  }
+  addRespPkts(slot: number, n: number): void {
+    this.words[slot * 32 + 14]! += n;
+  }
+  /** See {@link FLOW_FLAG}. */
+  flags(slot: number): number {
+    return this.#u8[slot * 128 + 60]!;
+  }
+  setFlags(slot: number, value: number): void {
+    this.#u8[slot * 128 + 60] = value;
+  }
+  /** 1 where the originator is the high endpoint. */
+  origIsHigh(slot: number): number {
+    return this.#u8[slot * 128 + 61]!;
+  }
+  setOrigIsHigh(slot: number, value: number): void {
+    this.#u8[slot * 128 + 61] = value;
+  }
+  /** See {@link TCP_STATE}. */
+  origState(slot: number): number {
+    return this.#u8[slot * 128 + 62]!;
+  }
+  setOrigState(slot: number, value: number): void {
+    this.#u8[slot * 128 + 62] = value;
+  }
+  respState(slot: number): number {
+    return this.#u8[slot * 128 + 63]!;
+  }
+  setRespState(slot: number, value: number): void {
+    this.#u8[slot * 128 + 63] = value;
+  }
+  origOui(slot: number): number {
+    return this.words[slot * 32 + 16]!;
+  }
+  setOrigOui(slot: number, value: number): void {
+    this.words[slot * 32 + 16] = value;
+  }
+  origNic(slot: number): number {
+    return this.words[slot * 32 + 17]!;
+  }
+  setOrigNic(slot: number, value: number): void {
+    this.words[slot * 32 + 17] = value;
+  }
+  respOui(slot: number): number {
+    return this.words[slot * 32 + 18]!;
+  }
+  setRespOui(slot: number, value: number): void {
+    this.words[slot * 32 + 18] = value;
+  }
+  respNic(slot: number): number {
+    return this.words[slot * 32 + 19]!;
+  }
+  setRespNic(slot: number, value: number): void {
+    this.words[slot * 32 + 19] = value;
+  }
+  /** Slots of the device table, -1 where an endpoint is no monitored device. */
+  origDevice(slot: number): number {
+    return this.#i32[slot * 32 + 20]!;
+  }
+  setOrigDevice(slot: number, value: number): void {
+    this.#i32[slot * 32 + 20] = value;
+  }
+  respDevice(slot: number): number {
+    return this.#i32[slot * 32 + 21]!;
+  }
+  setRespDevice(slot: number, value: number): void {
+    this.#i32[slot * 32 + 21] = value;
+  }
+  /** Index + 1 into the service names; 0 = unknown. */
+  service(slot: number): number {
+    return this.#u16[slot * 64 + 50]!;
+  }
+  setService(slot: number, value: number): void {
+    this.#u16[slot * 64 + 50] = value;
+  }
+  /** Seconds of silence after which the flow ends. */
+  timeoutS(slot: number): number {
+    return this.#u16[slot * 64 + 51]!;
+  }
+  setTimeoutS(slot: number, value: number): void {
+    this.#u16[slot * 64 + 51] = value;
+  }
+  historyLen(slot: number): number {
+    return this.#u8[slot * 128 + 104]!;
+  }
+  setHistoryLen(slot: number, value: number): void {
+    this.#u8[slot * 128 + 104] = value;
+  }
+  /** Next expected sequence number of a direction (highest seen). */
+  seq(slot: number, fromOrig: boolean): number {
+    return this.words[slot * 32 + (fromOrig ? 22 : 23)]!;
+  }
+  setSeq(slot: number, fromOrig: boolean, value: number): void {
+    this.words[slot * 32 + (fromOrig ? 22 : 23)] = value;
+  }
+  /** Notes that a direction has shown a history letter (a bit); true when it had before. */
+  hasShown(slot: number, fromOrig: boolean, bit: number): boolean {
+    const at = slot * 64 + (fromOrig ? 48 : 49);
+    const seen = this.#u16[at]!;
+    this.#u16[at] = seen | bit;
+    return (seen & bit) !== 0;
+  }
+  historyAt(slot: number, i: number): number {
+    return this.#u8[slot * 128 + HISTORY + i]!;
+  }
+  setHistory(slot: number, i: number, code: number): void {
+    this.#u8[slot * 128 + HISTORY + i] = code;
   }
 
   /**
@@ -153,18 +296,18 @@ export class FlowTable {
   find(hash: number, words: Uint32Array, low: number, high: number, ports: number, meta: number): number {
     const table = this.#hash;
     const mask = this.#mask;
-    const addr = this.addr;
+    const addr = this.words;
     for (let b = hash & mask; ; b = (b + 1) & mask) {
       const entry = table[b]!;
       if (entry === EMPTY) return NONE;
       const slot = entry - 1;
-      if (this.#hashOf[slot] !== hash) continue;
-      const a = slot * 8;
+      const a = slot * FLOW_WORDS;
+      if (this.#i32[a + HASH] !== hash) continue;
       if (
         addr[a + 3] === words[low + 3] &&
         addr[a + 7] === words[high + 3] &&
-        this.ports[slot] === ports &&
-        this.meta[slot] === meta &&
+        addr[a + 8] === ports &&
+        addr[a + 9] === meta &&
         ((meta & 256) === 0 ||
           (addr[a] === words[low] &&
             addr[a + 1] === words[low + 1] &&
@@ -177,7 +320,7 @@ export class FlowTable {
     }
   }
 
-  /** Takes a free slot for a flow that {@link FlowTable.find} did not find, or -1 when full. Its columns are zeroed. */
+  /** Takes a free slot for a flow that {@link FlowTable.find} did not find, or -1 when full. Its record is zeroed. */
   insert(
     hash: number,
     words: Uint32Array,
@@ -191,40 +334,23 @@ export class FlowTable {
     if (this.#freeCount === 0) return NONE;
     const slot = this.#free[--this.#freeCount]!;
     this.count++;
-    const a = slot * 8;
+    const a = slot * FLOW_WORDS;
     for (let w = 0; w < 4; w++) {
-      this.addr[a + w] = words[low + w]!;
-      this.addr[a + 4 + w] = words[high + w]!;
+      this.words[a + w] = words[low + w]!;
+      this.words[a + 4 + w] = words[high + w]!;
     }
-    this.ports[slot] = ports;
-    this.meta[slot] = meta;
-    this.origIsHigh[slot] = 0;
-    this.flags[slot] = 0;
-    this.startUs[slot] = nowUs;
-    this.lastUs[slot] = nowUs;
-    this.origPkts[slot] = 0;
-    this.respPkts[slot] = 0;
-    this.origBytes[slot] = 0;
-    this.respBytes[slot] = 0;
-    this.origIpBytes[slot] = 0;
-    this.respIpBytes[slot] = 0;
-    this.missedBytes[slot] = 0;
-    this.origOui[slot] = 0;
-    this.origNic[slot] = 0;
-    this.respOui[slot] = 0;
-    this.respNic[slot] = 0;
-    this.origDevice[slot] = NONE;
-    this.respDevice[slot] = NONE;
-    this.origState[slot] = 0;
-    this.respState[slot] = 0;
-    this.origSeq[slot] = 0;
-    this.respSeq[slot] = 0;
-    this.origSeen[slot] = 0;
-    this.respSeen[slot] = 0;
-    this.historyLen[slot] = 0;
-    this.service[slot] = 0;
-    this.timeoutS[slot] = timeoutS;
-    this.#hashOf[slot] = hash;
+    for (let w = 8; w < FLOW_WORDS; w++) this.words[a + w] = 0;
+    this.words[a + 8] = ports;
+    this.words[a + 9] = meta;
+    this.#i32[a + HASH] = hash;
+    this.#i32[a + BUCKET] = NONE;
+    const f = slot * FLOATS;
+    this.#f64[f] = nowUs;
+    this.#f64[f + 1] = nowUs;
+    for (let i = 2; i < FLOATS; i++) this.#f64[f + i] = 0;
+    this.setOrigDevice(slot, NONE);
+    this.setRespDevice(slot, NONE);
+    this.setTimeoutS(slot, timeoutS);
     let b = hash & this.#mask;
     while (this.#hash[b] !== EMPTY) b = (b + 1) & this.#mask;
     this.#hash[b] = slot + 1;
@@ -235,12 +361,12 @@ export class FlowTable {
   remove(slot: number): void {
     const table = this.#hash;
     const mask = this.#mask;
-    let b = this.#hashOf[slot]! & mask;
+    let b = this.#i32[slot * FLOW_WORDS + HASH]! & mask;
     while (table[b] !== slot + 1) b = (b + 1) & mask;
     // Backward-shift deletion keeps probe sequences whole without tombstones.
     let hole = b;
     for (let j = (b + 1) & mask; table[j] !== EMPTY; j = (j + 1) & mask) {
-      const home = this.#hashOf[table[j]! - 1]! & mask;
+      const home = this.#i32[(table[j]! - 1) * FLOW_WORDS + HASH]! & mask;
       if (((j - home) & mask) >= ((j - hole) & mask)) {
         table[hole] = table[j]!;
         hole = j;
@@ -266,8 +392,8 @@ export class FlowTable {
       const bucket = this.#second % WHEEL;
       let slot = this.#bucket[bucket]!;
       while (slot !== NONE) {
-        const next = this.#next[slot]!;
-        const due = Math.floor(this.lastUs[slot]! / 1e6) + this.timeoutS[slot]!;
+        const next = this.#i32[slot * FLOW_WORDS + NEXT]!;
+        const due = Math.floor(this.lastUs(slot) / 1e6) + this.timeoutS(slot);
         if (due <= now) return slot;
         // Never the same bucket: a time-out is linked at most one second less than a whole turn ahead.
         this.#unlink(slot);
@@ -297,7 +423,7 @@ export class FlowTable {
   /** Moves the flow to the bucket of its present time-out (after `timeoutS` became shorter). */
   reschedule(slot: number): void {
     this.#unlink(slot);
-    this.#link(slot, Math.floor(this.lastUs[slot]! / 1e6) + this.timeoutS[slot]!);
+    this.#link(slot, Math.floor(this.lastUs(slot) / 1e6) + this.timeoutS(slot));
   }
 
   #link(slot: number, dueSecond: number): void {
@@ -305,22 +431,24 @@ export class FlowTable {
     const base = this.#second === NONE ? dueSecond - WHEEL : this.#second;
     const at = Math.min(Math.max(dueSecond, base + 1), base + WHEEL - 1) % WHEEL;
     const head = this.#bucket[at]!;
-    this.#next[slot] = head;
-    this.#prev[slot] = NONE;
-    if (head !== NONE) this.#prev[head] = slot;
+    const record = slot * FLOW_WORDS;
+    this.#i32[record + NEXT] = head;
+    this.#i32[record + PREV] = NONE;
+    if (head !== NONE) this.#i32[head * FLOW_WORDS + PREV] = slot;
     this.#bucket[at] = slot;
-    this.#bucketOf[slot] = at;
+    this.#i32[record + BUCKET] = at;
   }
 
   #unlink(slot: number): void {
-    const at = this.#bucketOf[slot]!;
+    const record = slot * FLOW_WORDS;
+    const at = this.#i32[record + BUCKET]!;
     if (at === NONE) return;
-    const next = this.#next[slot]!;
-    const prev = this.#prev[slot]!;
+    const next = this.#i32[record + NEXT]!;
+    const prev = this.#i32[record + PREV]!;
     if (prev === NONE) this.#bucket[at] = next;
-    else this.#next[prev] = next;
-    if (next !== NONE) this.#prev[next] = prev;
-    this.#bucketOf[slot] = NONE;
+    else this.#i32[prev * FLOW_WORDS + NEXT] = next;
+    if (next !== NONE) this.#i32[next * FLOW_WORDS + PREV] = prev;
+    this.#i32[record + BUCKET] = NONE;
   }
 }
 

@@ -209,7 +209,7 @@ export class Streams {
     if (!d.started) {
       d.started = true;
       d.nextSeq = seq;
-      this.#payload.first = (this.#tracker.flows.flags[slot]! & FLOW_FLAG.fromStart) !== 0;
+      this.#payload.first = (this.#tracker.flows.flags(slot) & FLOW_FLAG.fromStart) !== 0;
     } else this.#payload.first = false;
     let from = p.payOff[i]!;
     const to = from + have;
@@ -398,15 +398,15 @@ export class Streams {
   #describe(slot: number, tsUs: number, cut: boolean, ipProto: number): void {
     const payload = this.#payload;
     const flows = this.#tracker.flows;
-    const ports = flows.ports[slot]!;
-    const origIsHigh = flows.origIsHigh[slot] === 1;
+    const ports = flows.ports(slot);
+    const origIsHigh = flows.origIsHigh(slot) === 1;
     payload.direction = this.#tracker.direction;
     payload.tsUs = tsUs;
     payload.ipProto = ipProto;
     payload.origPort = origIsHigh ? ports & 0xffff : ports >>> 16;
     payload.respPort = origIsHigh ? ports >>> 16 : ports & 0xffff;
     payload.cut = cut;
-    payload.multicast = (flows.flags[slot]! & FLOW_FLAG.multicast) !== 0;
+    payload.multicast = (flows.flags(slot) & FLOW_FLAG.multicast) !== 0;
   }
 
   #open(slot: number, all: readonly Dissector[]): AppFlow {
@@ -423,7 +423,7 @@ export class Streams {
     }
     this.#index[slot] = at + 1;
     const flow = this.#flows[at]!;
-    const ports = this.#tracker.flows.ports[slot]!;
+    const ports = this.#tracker.flows.ports(slot);
     flow.candidates = this.#order(all, ports & 0xffff, ports >>> 16);
     return flow;
   }
@@ -452,7 +452,7 @@ export class Streams {
         flow.dissector = dissector;
         flow.state = dissector.open();
         flow.candidates = NOBODY;
-        this.#tracker.flows.service[slot] = this.#all.indexOf(dissector) + 1;
+        this.#tracker.flows.setService(slot, this.#all.indexOf(dissector) + 1);
         this.counters.recognised++;
         return true;
       }

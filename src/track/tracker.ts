@@ -163,34 +163,34 @@ export class Tracker {
       slot = this.#start(p, i, hash, low, high, ports, meta, srcIsHigh, layer, tcpFlags, srcPort, dstPort, nowUs);
       if (slot === NONE) return NONE;
     }
-    const fromOrig = (flows.origIsHigh[slot] === 1) === srcIsHigh;
+    const fromOrig = (flows.origIsHigh(slot) === 1) === srcIsHigh;
     this.direction = fromOrig ? 0 : 1;
-    flows.lastUs[slot] = nowUs;
+    flows.setLastUs(slot, nowUs);
     const oui = p.srcOui[i]!;
     const nic = p.srcNic[i]!;
     if (fromOrig) {
-      if (flows.origOui[slot] !== oui || flows.origNic[slot] !== nic) this.#move(p, i, slot, 0, segment, v6, nowUs);
-      flows.origPkts[slot]!++;
-      flows.origIpBytes[slot]! += p.ipLen[i]!;
+      if (flows.origOui(slot) !== oui || flows.origNic(slot) !== nic) this.#move(p, i, slot, 0, segment, v6, nowUs);
+      flows.addOrigPkts(slot, 1);
+      flows.addOrigIpBytes(slot, p.ipLen[i]!);
     } else {
-      if (flows.respOui[slot] !== oui || flows.respNic[slot] !== nic || flows.respPkts[slot] === 0)
+      if (flows.respOui(slot) !== oui || flows.respNic(slot) !== nic || flows.respPkts(slot) === 0)
         this.#move(p, i, slot, 1, segment, v6, nowUs);
-      flows.respPkts[slot]!++;
-      flows.respIpBytes[slot]! += p.ipLen[i]!;
+      flows.addRespPkts(slot, 1);
+      flows.addRespIpBytes(slot, p.ipLen[i]!);
     }
     this.seqDelta = 0;
     if (layer === LAYER.tcp) {
       this.#tcp(p, i, slot, tcpFlags, fromOrig, nowUs);
     } else {
       if (fromOrig) {
-        flows.origBytes[slot]! += p.payWire[i]!;
-        if (flows.origSeen[slot] === 0) this.#letter(slot, true, H.data);
+        flows.addOrigBytes(slot, p.payWire[i]!);
+        this.#letter(slot, true, H.data);
       } else {
-        flows.respBytes[slot]! += p.payWire[i]!;
-        if (flows.respSeen[slot] === 0) this.#letter(slot, false, H.data);
+        flows.addRespBytes(slot, p.payWire[i]!);
+        this.#letter(slot, false, H.data);
       }
-      if (!fromOrig && (flows.flags[slot]! & FLOW_FLAG.answered) === 0) {
-        flows.flags[slot]! |= FLOW_FLAG.answered | FLOW_FLAG.established;
+      if (!fromOrig && (flows.flags(slot) & FLOW_FLAG.answered) === 0) {
+        flows.setFlags(slot, flows.flags(slot) | (FLOW_FLAG.answered | FLOW_FLAG.established));
         this.#listener.flowEstablished(slot, nowUs);
       }
     }
@@ -198,8 +198,8 @@ export class Tracker {
   }
 
   #isOver(slot: number): boolean {
-    const o = this.flows.origState[slot]!;
-    const r = this.flows.respState[slot]!;
+    const o = this.flows.origState(slot);
+    const r = this.flows.respState(slot);
     return o >= TCP_STATE.closed || r >= TCP_STATE.closed;
   }
 
@@ -253,9 +253,9 @@ export class Tracker {
         flip = this.#serverPorts[srcPort] === 1 && this.#serverPorts[dstPort] === 0;
     }
     if (flip) flags |= FLOW_FLAG.flipped;
-    flows.flags[slot] = flags;
+    flows.setFlags(slot, flags);
     const origIsHigh = srcIsHigh !== flip;
-    flows.origIsHigh[slot] = origIsHigh ? 1 : 0;
+    flows.setOrigIsHigh(slot, origIsHigh ? 1 : 0);
     // Both sides get an address right away; the other side's MAC is corrected by its own first packet.
     const segment = meta >>> 9;
     const v6 = (meta & 256) !== 0;
@@ -266,20 +266,20 @@ export class Tracker {
       ? NONE
       : this.#listener.deviceOf(p.dstOui[i]!, p.dstNic[i]!, hasMac, segment, p.ip, src + 4, v6, false, nowUs);
     if (flip) {
-      flows.origOui[slot] = p.dstOui[i]!;
-      flows.origNic[slot] = p.dstNic[i]!;
-      flows.respOui[slot] = p.srcOui[i]!;
-      flows.respNic[slot] = p.srcNic[i]!;
-      flows.origDevice[slot] = dstDevice;
-      flows.respDevice[slot] = srcDevice;
+      flows.setOrigOui(slot, p.dstOui[i]!);
+      flows.setOrigNic(slot, p.dstNic[i]!);
+      flows.setRespOui(slot, p.srcOui[i]!);
+      flows.setRespNic(slot, p.srcNic[i]!);
+      flows.setOrigDevice(slot, dstDevice);
+      flows.setRespDevice(slot, srcDevice);
       this.#letter(slot, true, H.flip);
     } else {
-      flows.origOui[slot] = p.srcOui[i]!;
-      flows.origNic[slot] = p.srcNic[i]!;
-      flows.respOui[slot] = p.dstOui[i]!;
-      flows.respNic[slot] = p.dstNic[i]!;
-      flows.origDevice[slot] = srcDevice;
-      flows.respDevice[slot] = dstDevice;
+      flows.setOrigOui(slot, p.srcOui[i]!);
+      flows.setOrigNic(slot, p.srcNic[i]!);
+      flows.setRespOui(slot, p.dstOui[i]!);
+      flows.setRespNic(slot, p.dstNic[i]!);
+      flows.setOrigDevice(slot, srcDevice);
+      flows.setRespDevice(slot, dstDevice);
     }
     this.#listener.flowStarted(slot, nowUs);
     return slot;
@@ -306,15 +306,15 @@ export class Tracker {
       true,
       nowUs,
     );
-    const first = direction === 0 ? flows.origPkts[slot] === 0 : flows.respPkts[slot] === 0;
+    const first = direction === 0 ? flows.origPkts(slot) === 0 : flows.respPkts(slot) === 0;
     if (direction === 0) {
-      flows.origOui[slot] = p.srcOui[i]!;
-      flows.origNic[slot] = p.srcNic[i]!;
-      flows.origDevice[slot] = device;
+      flows.setOrigOui(slot, p.srcOui[i]!);
+      flows.setOrigNic(slot, p.srcNic[i]!);
+      flows.setOrigDevice(slot, device);
     } else {
-      flows.respOui[slot] = p.srcOui[i]!;
-      flows.respNic[slot] = p.srcNic[i]!;
-      flows.respDevice[slot] = device;
+      flows.setRespOui(slot, p.srcOui[i]!);
+      flows.setRespNic(slot, p.srcNic[i]!);
+      flows.setRespDevice(slot, device);
     }
     if (!first) this.#listener.flowMoved(slot, direction, nowUs);
   }
@@ -323,9 +323,8 @@ export class Tracker {
     const flows = this.flows;
     const len = p.payWire[i]!;
     const seq = p.tcpSeq[i]!;
-    const myState = fromOrig ? flows.origState[slot]! : flows.respState[slot]!;
-    const peerState = fromOrig ? flows.respState[slot]! : flows.origState[slot]!;
-    const mySeq = fromOrig ? flows.origSeq : flows.respSeq;
+    const myState = fromOrig ? flows.origState(slot) : flows.respState(slot);
+    const peerState = fromOrig ? flows.respState(slot) : flows.origState(slot);
     let state = myState;
     if ((flags & SYN) !== 0) {
       if ((flags & (FIN | RST)) !== 0) this.#letter(slot, fromOrig, H.odd);
@@ -336,27 +335,27 @@ export class Tracker {
         this.#letter(slot, fromOrig, H.synAck);
         if (peerState === TCP_STATE.synSent) {
           state = TCP_STATE.established;
-          if (fromOrig) flows.respState[slot] = TCP_STATE.established;
-          else flows.origState[slot] = TCP_STATE.established;
+          if (fromOrig) flows.setRespState(slot, TCP_STATE.established);
+          else flows.setOrigState(slot, TCP_STATE.established);
           this.#establish(slot, nowUs);
         } else if (state === TCP_STATE.inactive) state = TCP_STATE.synAckSent;
       }
       // Everything before the SYN is unknown, everything after it counts from here.
-      if (myState === TCP_STATE.inactive) mySeq[slot] = (seq + 1) >>> 0;
+      if (myState === TCP_STATE.inactive) flows.setSeq(slot, fromOrig, (seq + 1) >>> 0);
     } else {
       if (state === TCP_STATE.inactive) {
         if ((flags & RST) === 0) state = TCP_STATE.partial;
-        if (len > 0 || (flags & RST) === 0) mySeq[slot] = seq;
+        if (len > 0 || (flags & RST) === 0) flows.setSeq(slot, fromOrig, seq);
       } else if (state === TCP_STATE.synSent && (flags & (ACK | RST)) === ACK) state = TCP_STATE.established;
     }
-    if (!fromOrig && (flows.flags[slot]! & FLOW_FLAG.answered) === 0) {
-      flows.flags[slot]! |= FLOW_FLAG.answered;
-      if (flows.timeoutS[slot] === this.#config.tcp_attempt_s) flows.timeoutS[slot] = this.#config.tcp_inactive_s;
+    if (!fromOrig && (flows.flags(slot) & FLOW_FLAG.answered) === 0) {
+      flows.setFlags(slot, flows.flags(slot) | FLOW_FLAG.answered);
+      if (flows.timeoutS(slot) === this.#config.tcp_attempt_s) flows.setTimeoutS(slot, this.#config.tcp_inactive_s);
     }
     if (p.tcpWindow[i] === 0 && (flags & (RST | SYN | FIN)) === 0) this.#letter(slot, fromOrig, H.zeroWindow);
     if (len > 0 && (flags & SYN) === 0 && p.event[i] === 0) {
       this.#letter(slot, fromOrig, H.data);
-      const expected = mySeq[slot]!;
+      const expected = flows.seq(slot, fromOrig);
       const ahead = (seq - expected) | 0;
       const newBytes = (seq + len - expected) | 0;
       this.seqDelta = ahead;
@@ -364,18 +363,14 @@ export class Tracker {
         // A jump by more than a window is a broken number, not a hole: start counting again there.
         if (ahead > 1 << 24) {
           this.seqDelta = 0;
-          if (fromOrig) flows.origBytes[slot]! += len;
-          else flows.respBytes[slot]! += len;
-        } else if (fromOrig) flows.origBytes[slot]! += newBytes;
-        else flows.respBytes[slot]! += newBytes;
-        mySeq[slot] = (seq + len) >>> 0;
+          if (fromOrig) flows.addOrigBytes(slot, len);
+          else flows.addRespBytes(slot, len);
+        } else if (fromOrig) flows.addOrigBytes(slot, newBytes);
+        else flows.addRespBytes(slot, newBytes);
+        flows.setSeq(slot, fromOrig, (seq + len) >>> 0);
         if (ahead < 0) this.#letter(slot, fromOrig, H.retransmit);
       } else this.#letter(slot, fromOrig, H.retransmit);
-      if (
-        (flows.flags[slot]! & FLOW_FLAG.established) === 0 &&
-        flows.origBytes[slot]! > 0 &&
-        flows.respBytes[slot]! > 0
-      )
+      if ((flows.flags(slot) & FLOW_FLAG.established) === 0 && flows.origBytes(slot) > 0 && flows.respBytes(slot) > 0)
         this.#establish(slot, nowUs);
     } else if ((flags & (SYN | FIN | RST)) === 0) this.#letter(slot, fromOrig, H.ack);
     if ((flags & FIN) !== 0) {
@@ -387,36 +382,34 @@ export class Tracker {
       state = TCP_STATE.reset;
     }
     if (state !== myState) {
-      if (fromOrig) flows.origState[slot] = state;
-      else flows.respState[slot] = state;
-      const other = fromOrig ? flows.respState[slot]! : flows.origState[slot]!;
+      if (fromOrig) flows.setOrigState(slot, state);
+      else flows.setRespState(slot, state);
+      const other = fromOrig ? flows.respState(slot) : flows.origState(slot);
       if (state === TCP_STATE.reset || (state === TCP_STATE.closed && other >= TCP_STATE.closed)) {
-        flows.timeoutS[slot] = state === TCP_STATE.reset ? 1 : this.#config.tcp_close_s;
+        flows.setTimeoutS(slot, state === TCP_STATE.reset ? 1 : this.#config.tcp_close_s);
         flows.reschedule(slot);
       }
     }
   }
 
   #establish(slot: number, nowUs: number): void {
-    if ((this.flows.flags[slot]! & FLOW_FLAG.established) !== 0) return;
-    this.flows.flags[slot]! |= FLOW_FLAG.established;
+    if ((this.flows.flags(slot) & FLOW_FLAG.established) !== 0) return;
+    this.flows.setFlags(slot, this.flows.flags(slot) | FLOW_FLAG.established);
     this.#listener.flowEstablished(slot, nowUs);
   }
 
   #letter(slot: number, fromOrig: boolean, letter: readonly [number, number]): void {
     const flows = this.flows;
-    const seen = fromOrig ? flows.origSeen : flows.respSeen;
-    if ((seen[slot]! & letter[0]) !== 0) return;
-    seen[slot]! |= letter[0];
-    const n = flows.historyLen[slot]!;
+    if (flows.hasShown(slot, fromOrig, letter[0])) return;
+    const n = flows.historyLen(slot);
     if (n >= HISTORY_BYTES) return;
-    flows.history[slot * HISTORY_BYTES + n] = fromOrig && letter[1] !== 0x5e ? letter[1] - 32 : letter[1];
-    flows.historyLen[slot] = n + 1;
+    flows.setHistory(slot, n, fromOrig && letter[1] !== 0x5e ? letter[1] - 32 : letter[1]);
+    flows.setHistoryLen(slot, n + 1);
   }
 
   /** Notes missing bytes of a direction; called by the stream reassembler when it gives up a hole. */
   missed(slot: number, fromOrig: boolean, n: number): void {
-    this.flows.missedBytes[slot]! += n;
+    this.flows.addMissedBytes(slot, n);
     this.#letter(slot, fromOrig, H.gap);
   }
 }
