@@ -21,6 +21,7 @@ export const command = observation('smb.command', 'One message.', {
   command: text('Name of the command; `encrypted` and `compressed` for messages that cannot be read.'),
   is_request: number('1 request, 0 response.'),
   status: number('NT status of a response.'),
+  message_id: number('Number that a request and its response share on a connection.'),
   encrypted: number('1 where the message is encrypted.'),
   tree_id: number('Number of the tree within its session.'),
   tree: token('Path of the share (tree connects).'),

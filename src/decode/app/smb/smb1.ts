@@ -178,6 +178,7 @@ function observeBlock(
   out.string(command.at.command, commandName(code));
   out.number(command.at.is_request, isRequest ? 1 : 0);
   if (!isRequest) out.number(command.at.status, status);
+  out.number(command.at.message_id, u16le(bytes, start + 30));
   out.number(command.at.tree_id, u16le(bytes, start + 24));
   if (isRequest) requestFields(bytes, start, code, words, wordsEnd, data, dataEnd, wide, out);
   else if (status === 0) responseFields(bytes, code, words, wordsEnd, out);

@@ -95,6 +95,7 @@ function observeMessage(state: SmbState, bytes: Uint8Array, at: number, end: num
   out.string(command.at.command, name);
   out.number(command.at.is_request, isRequest ? 1 : 0);
   if (!isRequest) out.number(command.at.status, status);
+  out.number(command.at.message_id, u64le(bytes, at + 24));
   if ((flags & FLAG_ASYNC) === 0) out.number(command.at.tree_id, u32le(bytes, at + 36));
   let whole = true;
   if (isRequest) whole = requestFields(bytes, at, body, end, code, out);

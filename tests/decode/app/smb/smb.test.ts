@@ -83,6 +83,14 @@ describeWithCaptures('SMB over real captures', (captures) => {
   const version1 = streamTo(join(captures, 'protocols/suricata/smb-eicar-andx.pcap'), 445);
   const pipes = streamTo(join(captures, 'attacks/windows/otrf/lateral_movement__covenant_sharpsc_query_dcerpc_smb_svcctl_2020-08-06012009.cap.gz'), 445); // prettier-ignore
 
+  it('numbers requests and responses alike', () => {
+    const seen = dissect(dissector, deletes.chunks).seen.filter((o) => o.kind === 'smb.command');
+    const numbers = (isRequest: number): unknown[] =>
+      seen.filter((o) => o.fields['is_request'] === isRequest).map((o) => o.fields['message_id']);
+    expect(numbers(1)).toEqual(numbers(0));
+    expect(new Set(numbers(1)).size).toBe(numbers(1).length);
+  });
+
   it('tells deleting', () => {
     const seen = dissect(dissector, deletes.chunks).seen;
     expect(seen.some((o) => o.fields['action'] === 'delete')).toBe(true);
