@@ -290,6 +290,7 @@ function takeMessage(
 ): boolean {
   switch (type) {
     case CLIENT_HELLO: {
+      // The second hello, after a HelloRetryRequest, is cut to the server's wishes: the first one is the client's.
       if (state.clientHelloSeen) return false;
       state.clientHelloSeen = true;
       const hello = parseClientHello(bytes, from, to, false);
