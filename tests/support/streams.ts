@@ -22,8 +22,8 @@ interface Half {
 
 /**
  * Reads a classic pcap or pcapng file (gzip too) just well enough for the dissectors' tests, independent of
- * the product's own reader and tracker: Ethernet, VLAN tags, MPLS-free, raw IP, loopback, Linux cooked;
- * IPv4 without fragments, IPv6 without extension headers; also GRE and VXLAN one level deep is left out.
+ * the product's own reader and tracker: Ethernet, VLAN tags, PPPoE, raw IP, loopback, Linux cooked; IPv4 without
+ * fragments, IPv6 without extension headers. Tunnels are not opened.
  */
 export function readStreams(path: string): Stream[] {
   let file: Uint8Array = readFileSync(path);
