@@ -1,17 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
-import type { RowBatch } from '../kernel/rows.ts';
 import { runPipeline } from './pipeline.ts';
-import type { PipelineProgress, PipelineRequest } from './pipeline.ts';
-
-export type FromWorker =
-  | { type: 'rows'; batch: RowBatch }
-  | { type: 'progress'; progress: PipelineProgress }
-  | { type: 'warning'; message: string }
-  | { type: 'failed'; code: string; message: string; remedy: string }
-  | { type: 'ended' };
-
-export type ToWorker = { type: 'stored' } | { type: 'stop' };
+import type { PipelineRequest } from './pipeline.ts';
+import { createRemoteReporter } from './thread-messages.ts';
+import type { FromWorker, ToWorker } from './thread-messages.ts';
+import { runTopicPipeline } from './topic-pipeline.ts';
 
 /** The hot path's thread: nothing that blocks for long (the database, the console) runs here. */
 async function main(): Promise<void> {
@@ -25,8 +18,9 @@ async function main(): Promise<void> {
   });
   const post = (message: FromWorker): void => port.postMessage(message);
   try {
-    await runPipeline(
-      workerData as PipelineRequest,
+    const request = workerData as PipelineRequest;
+    await (request.kafka ? runTopicPipeline : runPipeline)(
+      request,
       {
         rows: (batch) =>
           new Promise((resolve) => {
@@ -35,6 +29,7 @@ async function main(): Promise<void> {
           }),
         progress: (progress) => post({ type: 'progress', progress }),
         warning: (message) => post({ type: 'warning', message }),
+        reporter: createRemoteReporter((call) => post({ type: 'report', call })),
       },
       stop.signal,
     );

@@ -2,12 +2,14 @@ import type { Config } from '../config/index.ts';
 import { createMemoryBus } from '../bus/memory/index.ts';
 import type { FrameSource } from '../kernel/frames.ts';
 import { silentReporter } from '../kernel/component.ts';
+import type { Reporter } from '../kernel/component.ts';
 import type { RowBatch } from '../kernel/rows.ts';
 import { createLiveSource } from '../sources/index.ts';
 import { buildHotPath } from './build.ts';
 import { Feed } from './feed.ts';
 import type { FeedStep } from './feed.ts';
 import type { HotPathCounters } from './hot-path.ts';
+import { GatheredRows } from './gathered-rows.ts';
 import { bytesOf, sourceOf } from './inputs.ts';
 
 /** What to watch: plain data, so that it can be sent to a thread. */
@@ -19,6 +21,10 @@ export interface PipelineRequest {
   readonly files: readonly string[];
   /** Network interface, watched until the pipeline is stopped. */
   readonly interface: string | undefined;
+  /** The frames topic, in place of files and interface (see runTopicPipeline). */
+  readonly kafka: boolean;
+  /** With the topic: end at what it holds now. Files end by themselves. */
+  readonly toTheEnd: boolean;
   /** Seconds of event time a second, for files; undefined: as fast as it goes. */
   readonly speed: number | undefined;
   readonly seed: number;
@@ -45,11 +51,13 @@ export interface PipelineHost {
   rows(batch: RowBatch): Promise<void>;
   progress(progress: PipelineProgress): void;
   warning(message: string): void;
+  readonly reporter: Reporter;
 }
 
-const MAX_ROWS = 5000;
-const HAND_OVER_MS = 250;
-const INVENTORY_MS = 5000;
+/** Rows are handed over when there are so many, or after so long; devices are written so often. */
+export const MAX_ROWS = 5000;
+export const HAND_OVER_MS = 250;
+export const INVENTORY_MS = 5000;
 
 /**
  * Sources, bus and hot path in one thread. Rows are handed over by count or time, whichever comes first;
@@ -57,21 +65,14 @@ const INVENTORY_MS = 5000;
  */
 export async function runPipeline(request: PipelineRequest, host: PipelineHost, signal: AbortSignal): Promise<void> {
   const { config } = request;
-  let rows: Required<RowBatch> = emptyRows();
-  let waiting = 0;
+  const rows = new GatheredRows();
   const { hotPath, detectors } = await buildHotPath({
     config,
     seed: request.seed,
     stage: 'all',
     productVersion: request.productVersion,
     tokenKey: request.tokenKey,
-    output: {
-      alert: (row) => (waiting++, rows.alerts.push(row)),
-      device: (row) => (waiting++, rows.devices.push(row)),
-      flow: (row) => (waiting++, rows.flows.push(row)),
-      score: (row) => (waiting++, rows.scores.push(row)),
-      window: (row) => (waiting++, rows.windows.push(row)),
-    },
+    output: rows.output,
     onDetectorFailure: (id, reason) => host.warning(`the detector ${id} failed and is off: ${reason}`),
   });
   for (const rejected of detectors.rejected)
@@ -118,11 +119,8 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
   /** One batch after the other; resolves when all rows made until now are stored. */
   let handing: Promise<void> = Promise.resolve();
   const handOver = (): Promise<void> => {
-    if (waiting === 0) return handing;
-    const full = rows;
-    rows = emptyRows();
-    waiting = 0;
-    handing = handing.then(() => host.rows(full));
+    const full = rows.take();
+    if (full !== undefined) handing = handing.then(() => host.rows(full));
     return handing;
   };
 
@@ -138,7 +136,7 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
     tell(hotPath.learningClosed ? 'watching' : 'learning');
     return handOver();
   };
-  feed.onProcessed = () => (waiting < MAX_ROWS && performance.now() - lastMs < HAND_OVER_MS ? undefined : report());
+  feed.onProcessed = () => (rows.count < MAX_ROWS && performance.now() - lastMs < HAND_OVER_MS ? undefined : report());
   // Where no frame comes for a while, what the last ones made is not held back.
   const idle = setInterval(() => {
     if (performance.now() - lastMs >= 2 * HAND_OVER_MS) report().catch(() => undefined);
@@ -156,8 +154,4 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
     clearInterval(idle);
     await bus.stop();
   }
-}
-
-function emptyRows(): Required<RowBatch> {
-  return { alerts: [], devices: [], flows: [], observations: [], scores: [], windows: [] };
 }

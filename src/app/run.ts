@@ -1,18 +1,17 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, statfs, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import { createApiServer } from '../api/index.ts';
 import type { LiveEvent, PipelineStatus } from '../api/index.ts';
 import type { Config } from '../config/index.ts';
-import { WardwatchError, describeError } from '../kernel/errors.ts';
-import type { ErrorCode } from '../kernel/errors.ts';
+import { WardwatchError } from '../kernel/errors.ts';
 import type { RowBatch } from '../kernel/rows.ts';
 import { createStore } from '../store/index.ts';
 import { createTelemetry } from '../telemetry/index.ts';
-import type { FromWorker, ToWorker } from './pipeline-worker.ts';
-import type { PipelineProgress, PipelineRequest } from './pipeline.ts';
+import { reportProgress, startHotPathThread } from './hot-path-thread.ts';
+import type { HotPathThread } from './hot-path-thread.ts';
+import type { PipelineProgress } from './pipeline.ts';
+import { remember } from './remember.ts';
+import { tokenKey } from './token-key.ts';
 
 export interface RunRequest {
   readonly config: Config;
@@ -20,9 +19,11 @@ export interface RunRequest {
   readonly learn: readonly string[];
   readonly files: readonly string[];
   readonly interface: string | undefined;
+  /** Watch the frames topic of the configuration. */
+  readonly kafka: boolean;
   readonly speed: number | undefined;
   readonly seed: number;
-  /** End when the input has ended instead of keeping the console open. */
+  /** End when the input has ended (for a topic: at what it holds now) instead of keeping the console open. */
   readonly exitAtEnd: boolean;
   /** Aborted by a signal: stop, drain, end. */
   readonly stop: AbortSignal;
@@ -32,7 +33,6 @@ export interface RunRequest {
 }
 
 const CONSOLE = fileURLToPath(new URL('../../dist/console', import.meta.url));
-const WORKER = new URL(`./pipeline-worker.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
 
 /**
  * Everything in one process: sources, bus and hot path in a worker thread, store and API on the main one.
@@ -56,7 +56,8 @@ export async function runAll(request: RunRequest): Promise<void> {
     const counters = last?.counters;
     const lost = last?.framesLostAtCapture ?? 0;
     const frames = counters?.framesRead ?? 0;
-    const live = request.interface !== undefined;
+    const captures = request.interface !== undefined;
+    const live = captures || request.kafka;
     const eventTime = last?.eventTime ?? null;
     return {
       state: failure !== undefined ? 'failed' : last === undefined ? 'starting' : last.phase,
@@ -64,6 +65,7 @@ export async function runAll(request: RunRequest): Promise<void> {
       sources: [
         ...request.files.map((file) => (file === '-' ? 'standard input' : basename(file))),
         ...(request.interface === undefined ? [] : [request.interface]),
+        ...(request.kafka ? [`Kafka topic ${config.bus.kafka.topic}`] : []),
       ],
       frames,
       frames_per_second: rate.perSecond(),
@@ -71,7 +73,7 @@ export async function runAll(request: RunRequest): Promise<void> {
       lag_ms: live && eventTime !== null ? Math.max(0, Date.now() - eventTime) : null,
       devices: counters?.devices ?? 0,
       learning: last?.learning ?? 0,
-      capture_loss: live || lost > 0 ? (frames + lost === 0 ? 0 : lost / (frames + lost)) : null,
+      capture_loss: captures || lost > 0 ? (frames + lost === 0 ? 0 : lost / (frames + lost)) : null,
       dropped: {
         ...(counters === undefined
           ? {}
@@ -117,25 +119,10 @@ export async function runAll(request: RunRequest): Promise<void> {
     },
   });
 
-  let worker: Worker | undefined;
+  let thread: HotPathThread | undefined;
   try {
     await api.start();
     request.onReady(api.url());
-    const data: PipelineRequest = {
-      config,
-      productVersion: request.productVersion,
-      learn: request.learn,
-      files: request.files,
-      interface: request.interface,
-      speed: request.speed,
-      seed: request.seed,
-      tokenKey: await tokenKey(config),
-    };
-    worker = new Worker(WORKER, { workerData: data, stdin: request.files.includes('-') });
-    if (worker.stdin !== null) process.stdin.pipe(worker.stdin);
-    const say = (message: ToWorker): void => worker?.postMessage(message);
-    request.stop.addEventListener('abort', () => say({ type: 'stop' }), { once: true });
-    if (request.stop.aborted) say({ type: 'stop' });
 
     const storeRows = async (batch: RowBatch): Promise<void> => {
       try {
@@ -158,100 +145,50 @@ export async function runAll(request: RunRequest): Promise<void> {
       }
     };
 
-    await new Promise<void>((resolve, reject) => {
-      const running = worker!;
-      let storing = Promise.resolve();
-      running.on('message', (message: FromWorker) => {
-        switch (message.type) {
-          case 'rows':
-            storing = storing
-              .then(() => storeRows(message.batch))
-              .then(
-                () => say({ type: 'stored' }),
-                (error: unknown) => {
-                  reject(error as Error);
-                },
-              );
-            break;
-          case 'progress':
-            report(reporter, last, message.progress);
-            rate.at(message.progress.counters.framesRead);
-            last = message.progress;
-            publish({ type: 'status', status: status() });
-            request.onProgress(message.progress, message.progress.counters.framesRead);
-            break;
-          case 'warning':
-            reporter.log('warn', message.message);
-            break;
-          case 'failed':
-            failure = new WardwatchError(message.code as ErrorCode, message.message, message.remedy);
-            publish({ type: 'status', status: status() });
-            storing.then(() => reject(failure!), reject);
-            break;
-          case 'ended':
-            storing.then(resolve, reject);
-            break;
-        }
-      });
-      const died = (why: string, cause?: Error): void =>
-        reject(new WardwatchError('WW_INTERNAL', `the hot path ended: ${why}`, 'report this with the log', { cause }));
-      running.on('error', (error) => died(describeError(error), error));
-      // After 'ended' or 'failed' this comes too late to change anything.
-      running.on('exit', (code) => void storing.then(() => died(`exit code ${code}`)));
-    });
+    thread = startHotPathThread(
+      {
+        config,
+        productVersion: request.productVersion,
+        learn: request.learn,
+        files: request.files,
+        interface: request.interface,
+        kafka: request.kafka,
+        toTheEnd: request.exitAtEnd,
+        speed: request.speed,
+        seed: request.seed,
+        tokenKey: await tokenKey(config),
+      },
+      {
+        rows: storeRows,
+        progress: (progress) => {
+          reportProgress(reporter, last, progress);
+          rate.at(progress.counters.framesRead);
+          last = progress;
+          publish({ type: 'status', status: status() });
+          request.onProgress(progress, progress.counters.framesRead);
+        },
+        warning: (message) => reporter.log('warn', message),
+        reporter,
+      },
+      request.stop,
+    );
+    try {
+      await thread.ended;
+    } catch (error) {
+      if (error instanceof WardwatchError) failure = error;
+      publish({ type: 'status', status: status() });
+      throw error;
+    }
     request.onEnd(last);
     if (!request.exitAtEnd && !request.stop.aborted)
       await new Promise<void>((resolve) => request.stop.addEventListener('abort', () => resolve(), { once: true }));
   } finally {
-    await worker?.terminate();
+    await thread?.terminate();
     // A pipe that stays open must not keep the process.
     if (request.files.includes('-')) process.stdin.destroy();
     await api.stop();
     await store.stop();
   }
-}
-
-/** So many names are remembered to tell new rows from changed ones; older ones count as new again. */
-const MAX_REMEMBERED = 100_000;
-
-function remember(names: Set<string>, name: string): void {
-  names.delete(name);
-  names.add(name);
-  if (names.size > MAX_REMEMBERED)
-    for (const oldest of names) {
-      names.delete(oldest);
-      break;
-    }
-}
-
-/**
- * Key of the hashes in which identifiers leave the decoder. Kept beside the data, so that hashes mean the
- * same after a restart; readable by its owner alone.
- */
-async function tokenKey(config: Config): Promise<Uint8Array> {
-  const folder = config.store.mode === 'embedded' ? dirname(config.store.path) : 'data';
-  const path = join(folder, 'token.key');
-  try {
-    const key = await readFile(path);
-    if (key.length === 16) return new Uint8Array(key);
-    throw new WardwatchError('WW_CONFIG', `${path} is no token key of 16 bytes`, 'remove it: a new one is made');
-  } catch (error) {
-    if (error instanceof WardwatchError) throw error;
-  }
-  const key = randomBytes(16);
-  try {
-    await mkdir(folder, { recursive: true });
-    await writeFile(path, key, { mode: 0o600 });
-  } catch (error) {
-    const space = await statfs(folder).catch(() => undefined);
-    throw new WardwatchError(
-      space !== undefined && space.bavail === 0 ? 'WW_DISK_FULL' : 'WW_OUTPUT',
-      `${path} cannot be written: ${describeError(error)}`,
-      'give the program a data folder that it may write (store.path)',
-      { cause: error },
-    );
-  }
-  return new Uint8Array(key);
 }
 
 /** Frames a second of the wall clock over the last seconds. */
@@ -271,41 +208,4 @@ class Rate {
     const seconds = (last.ms - first.ms) / 1000;
     return seconds <= 0 ? 0 : Math.round((last.frames - first.frames) / seconds);
   }
-}
-
-type Counts = Record<string, number>;
-
-/** Turns the hot path's counters into metrics: it counts, the telemetry adds the difference. */
-function report(
-  reporter: ReturnType<ReturnType<typeof createTelemetry>['reporter']>,
-  before: PipelineProgress | undefined,
-  now: PipelineProgress,
-): void {
-  const a = before?.counters;
-  const b = now.counters;
-  const grown = (name: string, from: number | undefined, to: number, labels?: Record<string, string>): void => {
-    const n = to - (from ?? 0);
-    if (n > 0) reporter.count(name, n, labels);
-  };
-  const grownBy = (name: string, label: string, from: Counts | undefined, to: Counts): void => {
-    for (const [key, n] of Object.entries(to)) grown(name, from?.[key], n, { [label]: key });
-  };
-  grown('frames_read', a?.framesRead, b.framesRead);
-  grown('frames_decoded', a?.framesDecoded, b.framesDecoded);
-  grownBy('frames_undecodable', 'reason', a?.framesUndecodable, b.framesUndecodable);
-  grownBy('decode_events', 'event', a?.decodeEvents, b.decodeEvents);
-  grownBy('app_events', 'event', a?.appEvents, b.appEvents);
-  grown('flows_ended', a?.flows, b.flows);
-  grown('flow_evictions', a?.flowEvictions, b.flowEvictions);
-  grown('device_evictions', a?.deviceEvictions, b.deviceEvictions);
-  grown('observations', a?.observations, b.observations);
-  grown('stream_gap_bytes', a?.streams.gapBytes, b.streams.gapBytes);
-  grown('stream_overlong_bytes', a?.streams.overlongBytes, b.streams.overlongBytes);
-  grown('frames_lost_at_capture', before?.framesLostAtCapture, now.framesLostAtCapture);
-  reporter.gauge('flows_open', b.openFlows);
-  reporter.gauge('devices', b.devices);
-  reporter.gauge('stream_held_bytes', b.streams.heldBytes);
-  reporter.gauge('learning_progress', now.learning);
-  reporter.gauge('detectors_failed', now.detectors.filter((d) => d.status === 'failed').length);
-  if (now.eventTime !== null) reporter.gauge('event_time_seconds', now.eventTime / 1000);
 }

@@ -7,6 +7,7 @@ import type { Config } from '../config/index.ts';
 import { WardwatchError } from '../kernel/errors.ts';
 import { createProgress } from '../telemetry/progress.ts';
 import { version } from './index.ts';
+import { remarksOf } from './remarks.ts';
 import type { RunOptions } from './run.ts';
 
 const DEMO = fileURLToPath(new URL('../../demo/', import.meta.url));
@@ -50,7 +51,8 @@ export async function runCommand(files: string[], options: RunOptions): Promise<
             `${counters.alerts} alerts.\n` +
             (options.exit === true ? '' : 'The console stays open; Ctrl-C ends.\n'),
         );
-        for (const note of state.notes) process.stderr.write(`wardwatch: note: ${note}\n`);
+        const input = { notes: state.notes, frames: counters.framesRead, undecodable: counters.framesUndecodable };
+        for (const remark of remarksOf(input)) process.stderr.write(`wardwatch: ${remark}\n`);
       },
     });
   } finally {
@@ -60,31 +62,34 @@ export async function runCommand(files: string[], options: RunOptions): Promise<
   }
 }
 
-type Watched = Pick<Parameters<typeof runAll>[0], 'config' | 'learn' | 'files' | 'interface' | 'speed'>;
+type Watched = Pick<Parameters<typeof runAll>[0], 'config' | 'learn' | 'files' | 'interface' | 'kafka' | 'speed'>;
 
 /** What the command line and the configuration name. */
 function own(options: RunOptions, config: Config, files: readonly string[]): Watched {
-  if (files.length > 0 && options.interface !== undefined)
+  const named = [files.length > 0, options.interface !== undefined, options.kafka === true];
+  if (named.filter(Boolean).length > 1)
     throw new WardwatchError(
       'WW_USAGE',
-      'captures and an interface cannot be watched by one process',
+      'captures, an interface and Kafka cannot be watched by one process',
       'start one for each, with a port and a store of its own',
     );
-  const interfaceName = options.interface ?? (files.length === 0 ? config.sources.live?.interface : undefined);
-  if (files.length === 0 && interfaceName === undefined)
+  const nothing = !named.includes(true);
+  const interfaceName = options.interface ?? (nothing ? config.sources.live?.interface : undefined);
+  const kafka = options.kafka === true || (nothing && interfaceName === undefined && config.bus.kind === 'kafka');
+  if (nothing && interfaceName === undefined && !kafka)
     throw new WardwatchError(
       'WW_USAGE',
       'there is nothing to watch',
-      'name a capture file, -i INTERFACE, or --demo; see `wardwatch run --help`',
+      'name a capture file, -i INTERFACE, --kafka or --demo; see `wardwatch run --help`',
     );
   if (options.speed !== undefined && files.length === 0)
     throw new WardwatchError('WW_USAGE', '--speed is for captures', 'leave --speed away: what is live has its own');
-  return { config, learn: options.learn, files, interface: interfaceName, speed: options.speed };
+  return { config, learn: options.learn, files, interface: interfaceName, kafka, speed: options.speed };
 }
 
 /** The recorded ward. It never mixes with the data of a site, and begins anew each time. */
 async function demo(options: RunOptions, config: Config, files: readonly string[]): Promise<Watched> {
-  if (files.length > 0 || options.interface !== undefined || options.learn.length > 0)
+  if (files.length > 0 || options.interface !== undefined || options.kafka === true || options.learn.length > 0)
     throw new WardwatchError('WW_USAGE', '--demo brings its own captures', 'leave --demo away to watch your own');
   const learn = join(DEMO, 'learn.pcap.gz');
   await access(learn).catch(() => {
@@ -100,6 +105,7 @@ async function demo(options: RunOptions, config: Config, files: readonly string[
     learn: [learn],
     files: [1, 2, 3, 4].map((n) => join(DEMO, `attack-${n}.pcap.gz`)),
     interface: undefined,
+    kafka: false,
     speed: options.speed ?? DEMO_SPEED,
   };
 }

@@ -7,6 +7,7 @@ import { collect, wholeNumber } from './replay.ts';
 export interface RunOptions extends GlobalOptions {
   learn: string[];
   interface?: string;
+  kafka?: boolean;
   speed?: number;
   seed: number;
   demo?: boolean;
@@ -20,17 +21,25 @@ function speed(value: string): number {
   return n;
 }
 
+/** What whoever watches a topic must know, for the help of each command that does. */
+export const TOPIC_NOTE = `
+
+A record of the topic is committed when the rows it led to are stored. After a restart watching goes on behind
+the last one committed; rows that are made twice have the same ids and are stored once. What is in memory is
+lost then: open flows, the devices' usual behaviour. Name the captures of --learn to begin with that again.`;
+
 export function registerRun(program: Command): void {
   program
     .command('run')
     .argument('[file...]', 'captures to watch, pcap or pcapng, also .gz or .zst; `-` is standard input')
     .description('watch traffic and serve the console: everything in one process')
     .option('-i, --interface <name>', 'watch a network interface that receives mirrored traffic')
+    .option('--kafka', 'watch the frames topic (bus.kafka) that `wardwatch sensor` fills')
     .option('--learn <file>', 'capture of normal work to learn from first; may be given several times', collect, [])
     .option('--speed <factor>', 'play captures at this multiple of life instead of as fast as possible', speed)
     .option('--seed <n>', 'seed of everything that is drawn by lot', wholeNumber, 1)
     .option('--demo', 'play the recorded clinical VLAN that comes with Wardwatch, attacks included')
-    .option('--exit', 'end at the end of the input instead of keeping the console open')
+    .option('--exit', 'end at the end of the input (topic: at what it holds now), do not keep the console open')
     .option('--quiet', 'no progress')
     .addHelpText(
       'after',
@@ -39,7 +48,8 @@ export function registerRun(program: Command): void {
         ['wardwatch run --learn monday.pcap.gz tuesday.pcap.gz', 'captures of your own'],
         ['wardwatch run -i eth1', 'a mirror port'],
         ['tcpdump -i eth1 -w - | wardwatch run -', 'from another program'],
-      ),
+        ['wardwatch run --kafka --learn monday.pcap.gz', 'what sensors put on Kafka'],
+      ) + TOPIC_NOTE,
     )
     .action(async (files: string[], _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<RunOptions>();

@@ -6,7 +6,7 @@ import { createKafkaSubscription } from './subscription.ts';
 
 export { kafkaBusConfigSchema } from './config.ts';
 export type { KafkaBusConfig } from './config.ts';
-export { ensureTopic } from './topics.ts';
+export { deadLetterTopic, endOfTopic, ensureTopic, topicSettings } from './topics.ts';
 export type { TopicSettings } from './topics.ts';
 
 /**

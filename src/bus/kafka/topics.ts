@@ -4,6 +4,7 @@ import kafkajs from 'kafkajs';
 import type { Reporter } from '../../kernel/component.ts';
 import { WardwatchError } from '../../kernel/errors.ts';
 import { brokerError, createClient } from './client.ts';
+import type { BusPositions } from '../bus.ts';
 import type { KafkaBusConfig } from './config.ts';
 
 const LOADING_ATTEMPTS = 40;
@@ -94,11 +95,54 @@ export function startPositions(
   });
 }
 
+/** Positions after the last record of each partition of the topic, as they are now. */
+export async function endOfTopic(config: KafkaBusConfig, deps: { reporter: Reporter }): Promise<BusPositions> {
+  const kafka = await createClient(config, deps.reporter);
+  await checkTopic(kafka, config);
+  return withAdmin(kafka, config, 'asking for positions', async (admin) => {
+    const offsets = await whenLoaded(() => admin.fetchTopicOffsets(config.topic));
+    return new Map(offsets.map(({ partition, high }) => [partition, BigInt(high)]));
+  });
+}
+
 export interface TopicSettings {
   readonly partitions: number;
   /** How long the broker keeps records, in milliseconds. */
   readonly retentionMs: number;
   readonly replicationFactor: number;
+  /** Further settings of both topics, by Kafka's names. */
+  readonly entries?: Readonly<Record<string, string>>;
+}
+
+/**
+ * What the broker has in force for the topics of the frames and of the dead letters: the named settings, by
+ * topic. A topic that is missing is left out.
+ */
+export async function topicSettings(
+  config: KafkaBusConfig,
+  names: readonly string[],
+  deps: { reporter: Reporter },
+): Promise<Map<string, Map<string, string>>> {
+  const kafka = await createClient(config, deps.reporter);
+  return withAdmin(kafka, config, 'reading the settings of topics', async (admin) => {
+    const there = await admin.listTopics();
+    const wanted = [config.topic, deadLetterTopic(config)].filter((name) => there.includes(name));
+    if (wanted.length === 0) return new Map<string, Map<string, string>>();
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: wanted.map((name) => ({
+        type: kafkajs.ConfigResourceTypes.TOPIC,
+        name,
+        configNames: [...names],
+      })),
+    });
+    return new Map(
+      resources.map(({ resourceName, configEntries }) => [
+        resourceName,
+        new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+      ]),
+    );
+  });
 }
 
 /**
@@ -118,7 +162,10 @@ export async function ensureTopic(
       topic: name,
       numPartitions,
       replicationFactor: settings.replicationFactor,
-      configEntries: [{ name: 'retention.ms', value: String(settings.retentionMs) }],
+      configEntries: [
+        { name: 'retention.ms', value: String(settings.retentionMs) },
+        ...Object.entries(settings.entries ?? {}).map(([name, value]) => ({ name, value })),
+      ],
     });
     // One call each: kafkajs answers for all together and creates none where one is there. It waits for
     // leaders only where the topic is known at once; on a broker that has just started it is not.

@@ -1,0 +1,34 @@
+import type { RowBatch } from '../kernel/rows.ts';
+import type { HotPathOutput } from './hot-path.ts';
+
+/** The rows that one or more hot paths have made since they were last taken. */
+export class GatheredRows {
+  #rows = emptyRows();
+  #count = 0;
+
+  /** Where hot paths put their rows. Observations are not stored. */
+  readonly output: HotPathOutput = {
+    alert: (row) => (this.#count++, this.#rows.alerts.push(row)),
+    device: (row) => (this.#count++, this.#rows.devices.push(row)),
+    flow: (row) => (this.#count++, this.#rows.flows.push(row)),
+    score: (row) => (this.#count++, this.#rows.scores.push(row)),
+    window: (row) => (this.#count++, this.#rows.windows.push(row)),
+  };
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Undefined where there are none. */
+  take(): RowBatch | undefined {
+    if (this.#count === 0) return undefined;
+    const rows = this.#rows;
+    this.#rows = emptyRows();
+    this.#count = 0;
+    return rows;
+  }
+}
+
+function emptyRows(): Required<Omit<RowBatch, 'observations'>> {
+  return { alerts: [], devices: [], flows: [], scores: [], windows: [] };
+}
