@@ -31,8 +31,10 @@ async function flowsOf(frames: readonly FrameSpec[], maxFlows = 1024): Promise<F
   return rows;
 }
 
+type Step = readonly [side: '>' | '<', flags: number, bytes?: number];
+
 /** `>` from the client, `<` from the server; sequence numbers as a correct stack would send them. */
-function conversation(steps: readonly ['>' | '<', number, number?][], startS = 1_000, stepS = 0.01): FrameSpec[] {
+function conversation(steps: readonly Step[], startS = 1_000, stepS = 0.01): FrameSpec[] {
   let client = 100;
   let server = 500;
   return steps.map(([side, flags, bytes = 0], i) => {
@@ -52,14 +54,14 @@ function conversation(steps: readonly ['>' | '<', number, number?][], startS = 1
   });
 }
 
-const handshake: readonly ['>' | '<', number, number?][] = [
+const handshake: readonly Step[] = [
   ['>', syn],
   ['<', syn | ack],
   ['>', ack],
 ];
 
 describe('TCP states and history as Zeek writes them', () => {
-  it.each<[string, readonly ['>' | '<', number, number?][], string, string]>([
+  it.each<[string, readonly Step[], string, string]>([
     [
       'normal',
       [...handshake, ['>', ack, 5], ['<', ack, 7], ['>', fin | ack], ['<', fin | ack], ['>', ack]],
