@@ -69,7 +69,7 @@ export async function runCommandLine(args: string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     const readable = readableError(error);
-    process.stderr.write(`wardwatch: ${readable.message} (${readable.code})\n  -> ${readable.remedy}\n`);
+    process.stderr.write(`wardwatch: ${readable.message.replace(/\.$/, '')} (${readable.code})\n  -> ${readable.remedy}\n`);
     if (program.opts<GlobalOptions>().debug === true || args.includes('--debug')) {
       process.stderr.write(`${stackOf(error)}\n`);
     }

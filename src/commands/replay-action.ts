@@ -6,6 +6,7 @@ import { silentReporter } from '../kernel/component.ts';
 import { WardwatchError } from '../kernel/errors.ts';
 import { createProgress } from '../telemetry/progress.ts';
 import { version } from './index.ts';
+import { remarksOf } from './remarks.ts';
 
 export async function replayCommand(
   files: string[],
@@ -47,6 +48,8 @@ export async function replayCommand(
           `${summary.alerts} alerts${severities(summary.alerts_by_severity)} in ${summary.seconds} s\n` +
           `results in ${options.out}/\n`,
       );
+      const input = { notes: summary.notes, frames: summary.frames_read, undecodable: summary.frames_undecodable };
+      for (const remark of remarksOf(input)) process.stderr.write(`wardwatch: ${remark}\n`);
     }
   } finally {
     progress?.done();

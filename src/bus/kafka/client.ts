@@ -208,7 +208,7 @@ export function brokerError(error: unknown, config: KafkaBusConfig, doing: strin
     const code = all.find((cause) => cause.code !== '')?.code;
     return make(
       `Kafka at ${at} cannot be reached${code === undefined ? '' : ` (${code})`} while ${doing}.`,
-      'Check that the broker runs, that kafka.brokers names its host and port, that a firewall lets them through, ' +
+      'Check that the broker runs, that bus.kafka.brokers names its host and port, that a firewall lets them through, ' +
         'and that its advertised.listeners can be reached from here.',
     );
   }
