@@ -82,7 +82,7 @@ function createRecorder(dissector: Dissector): Recorder {
       if (!(start >= 0 && end <= bytes.length)) throw new Error(`${name}: range outside the bytes`);
       if (end <= start) return;
       const word = new TextDecoder('utf-8').decode(bytes.subarray(start, Math.min(end, start + 128)));
-      // eslint-disable-next-line no-control-regex -- the sink replaces exactly the control characters
+
       fields[name] = word.replace(/[\u0000-\u001f\u007f]/g, '\ufffd');
     },
     string(index, value) {

@@ -196,7 +196,7 @@ export function flowsOf(file: string): Flow[] {
       continue;
     }
     if (at + 20 > end) continue;
-    const half = known.halves[direction]!;
+    const half = known.halves[direction];
     const seq = b.readUInt32BE(at + 4);
     const flags = b[at + 13]!;
     const data = b.subarray(Math.min(end, at + (b[at + 12]! >> 4) * 4), end);

@@ -70,6 +70,11 @@ export function word(bytes: Uint8Array, at: number, end: number): string | undef
   return out;
 }
 
+/** A name for a code that no table knows: `function-99`. */
+export function numbered(prefix: string, code: number): string {
+  return `${prefix}${code}`;
+}
+
 /** A decimal number of at most 15 digits, or -1. */
 export function decimal(bytes: Uint8Array, at: number, end: number): number {
   if (at >= end || end - at > 15) return -1;

@@ -9,6 +9,7 @@
  *             4 segment ack; 5 error: invoke service class code; 6 reject, 7 abort: invoke reason
  *   tag     = number << 4 | class << 3 | length (5: the next byte holds it)
  */
+import { numbered } from '../ascii.ts';
 import { bacnetControl, bacnetMessage } from './events.ts';
 import type { Payload } from '../../dissector.ts';
 import type { ObservationSink } from '../../observation.ts';
@@ -179,7 +180,7 @@ function apdu(
   out.string(field.pdu, PDUS[type]!);
   let name = '';
   if (service >= 0) {
-    name = (type === 1 ? UNCONFIRMED[service] : CONFIRMED[service]) ?? `service-${service}`;
+    name = (type === 1 ? UNCONFIRMED[service] : CONFIRMED[service]) ?? numbered('service-', service);
     out.string(field.service, name);
     out.number(field.service_choice, service);
   }

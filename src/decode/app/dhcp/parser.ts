@@ -9,7 +9,7 @@
  * with one code counts.
  */
 import { ipv4At, macAt } from '../addresses.ts';
-import { trimEnd } from '../ascii.ts';
+import { numbered, trimEnd } from '../ascii.ts';
 import { dhcpMessage } from './events.ts';
 import type { Payload } from '../../dissector.ts';
 import type { ObservationSink } from '../../observation.ts';
@@ -99,7 +99,7 @@ export function readDhcp(payload: Payload, out: ObservationSink): void {
   const type = options.at[53]! >= 0 && options.length[53] === 1 ? bytes[options.at[53]!]! : 0;
   out.string(
     field.message_type,
-    type > 0 ? (TYPES[type] ?? `TYPE${type}`) : bytes[start] === 1 ? 'BOOTREQUEST' : 'BOOTREPLY',
+    type > 0 ? (TYPES[type] ?? numbered('TYPE', type)) : bytes[start] === 1 ? 'BOOTREQUEST' : 'BOOTREPLY',
   );
   out.number(field.xid, view.getUint32(start + 4));
   out.number(field.secs, view.getUint16(start + 8));
@@ -161,7 +161,7 @@ function optionText(out: ObservationSink, field: number, bytes: Uint8Array, code
 function codes(bytes: Uint8Array, at: number, count: number): string {
   let out = '';
   for (let i = 0; i < count; i++) {
-    const next = i === 0 ? String(bytes[at]!) : `,${bytes[at + i]!}`;
+    const next = numbered(i === 0 ? '' : ',', bytes[at + i]!);
     if (out.length + next.length > 128) break;
     out += next;
   }

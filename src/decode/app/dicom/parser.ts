@@ -12,7 +12,7 @@
  *
  * Data fragments hold the patient and the image: they are skipped unread.
  */
-import { trimEnd, trimStart } from '../ascii.ts';
+import { numbered, trimEnd, trimStart } from '../ascii.ts';
 import { dicomAbort, dicomAccept, dicomAssociation, dicomCommand, dicomReject, dicomRelease } from './events.ts';
 import { uidName, UID_BYTES } from './uids.ts';
 import type { Payload } from '../../dissector.ts';
@@ -188,6 +188,7 @@ function whole(bytes: Uint8Array, type: number, at: number, end: number, out: Ob
   out.end();
 }
 
+/** @cold Twice an association. */
 function association(bytes: Uint8Array, type: number, at: number, end: number, out: ObservationSink): void {
   if (end - at < 68) {
     out.event('dicom_bad_pdu');
@@ -279,6 +280,10 @@ function association(bytes: Uint8Array, type: number, at: number, end: number, o
   out.end();
 }
 
+function createPart(): Uint8Array {
+  return new Uint8Array(FRAGMENT_BYTES);
+}
+
 function fragment(
   half: Half,
   bytes: Uint8Array,
@@ -293,7 +298,7 @@ function fragment(
     return;
   }
   if (half.part === undefined) {
-    half.part = new Uint8Array(FRAGMENT_BYTES);
+    half.part = createPart();
     half.partLength = 0;
   }
   if (half.partLength + end - at > FRAGMENT_BYTES) {
@@ -347,9 +352,9 @@ function commandName(field: number): string {
     case 0x0fff:
       return 'C-CANCEL-RQ';
     default:
-      return `0x${field.toString(16).padStart(4, '0')}`;
+      return numbered('command-', field);
   }
-  return response ? `${name}-RSP` : `${name}-RQ`;
+  return name + (response ? '-RSP' : '-RQ');
 }
 
 function command(bytes: Uint8Array, at: number, end: number, context: number, out: ObservationSink): void {

@@ -8,53 +8,55 @@
  *
  * CRC: polynomial 0x3D65 reflected (0xA6BC), inverted, low byte first.
  */
+import { numbered } from '../ascii.ts';
 import { dnp3Link, dnp3Message } from './events.ts';
 import type { ObservationSink } from '../../observation.ts';
 
 export const HEADER_BYTES = 10;
 const BLOCK_BYTES = 16;
 
+const FUNCTIONS = [
+  'confirm',
+  'read',
+  'write',
+  'select',
+  'operate',
+  'direct-operate',
+  'direct-operate-no-ack',
+  'freeze',
+  'freeze-no-ack',
+  'freeze-clear',
+  'freeze-clear-no-ack',
+  'freeze-at-time',
+  'freeze-at-time-no-ack',
+  'cold-restart',
+  'warm-restart',
+  'initialize-data',
+  'initialize-application',
+  'start-application',
+  'stop-application',
+  'save-configuration',
+  'enable-unsolicited',
+  'disable-unsolicited',
+  'assign-class',
+  'delay-measure',
+  'record-time',
+  'open-file',
+  'close-file',
+  'delete-file',
+  'get-file-info',
+  'authenticate-file',
+  'abort-file',
+  'activate-configuration',
+  'authenticate-request',
+  'authenticate-error',
+];
+
 function functionName(code: number): string {
-  const names = [
-    'confirm',
-    'read',
-    'write',
-    'select',
-    'operate',
-    'direct-operate',
-    'direct-operate-no-ack',
-    'freeze',
-    'freeze-no-ack',
-    'freeze-clear',
-    'freeze-clear-no-ack',
-    'freeze-at-time',
-    'freeze-at-time-no-ack',
-    'cold-restart',
-    'warm-restart',
-    'initialize-data',
-    'initialize-application',
-    'start-application',
-    'stop-application',
-    'save-configuration',
-    'enable-unsolicited',
-    'disable-unsolicited',
-    'assign-class',
-    'delay-measure',
-    'record-time',
-    'open-file',
-    'close-file',
-    'delete-file',
-    'get-file-info',
-    'authenticate-file',
-    'abort-file',
-    'activate-configuration',
-    'authenticate-request',
-    'authenticate-error',
-  ];
   if (code === 129) return 'response';
   if (code === 130) return 'unsolicited-response';
   if (code === 131) return 'authenticate-response';
-  return names[code] ?? `function-${code}`;
+  return FUNCTIONS[code] ?? numbered('function-', code);
 }
 
 function isWrite(code: number): boolean {

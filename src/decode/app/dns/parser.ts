@@ -10,6 +10,7 @@
  * A pointer must lead to an earlier place than any visited before it in the same name: such a walk ends
  * without counting jumps. mDNS, LLMNR and NetBIOS names have the same form and use these functions.
  */
+import { numbered } from '../ascii.ts';
 import { ipv4At, ipv6At } from '../addresses.ts';
 import type { ObservationSink } from '../../observation.ts';
 
@@ -54,7 +55,7 @@ const TYPES: Readonly<Record<number, string>> = {
 };
 
 export function typeName(type: number): string {
-  return TYPES[type] ?? `TYPE${type}`;
+  return TYPES[type] ?? numbered('TYPE', type);
 }
 
 /** A name as it was read: lower case, labels with dots, in `text[0 .. length)`. One object is used again and again. */

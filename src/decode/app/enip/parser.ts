@@ -9,6 +9,7 @@
  *   identity = version(2) family(2 BE) port(2 BE) address(4) zeros(8) vendor(2) type(2) product(2) revision(2) status(2)
  *              serial(4) length(1) name state(1)
  */
+import { numbered } from '../ascii.ts';
 import { ipv4At } from '../addresses.ts';
 import { enipCip, enipCommand, enipIdentity } from './events.ts';
 import type { ObservationSink } from '../../observation.ts';
@@ -112,6 +113,7 @@ function items(bytes: Uint8Array, at: number, end: number, out: ObservationSink)
   }
 }
 
+/** @cold A few times a device. */
 function identity(bytes: Uint8Array, at: number, end: number, out: ObservationSink): void {
   if (end - at < 33) {
     out.event('enip_bad_item');
@@ -148,7 +150,7 @@ function cip(bytes: Uint8Array, at: number, end: number, connected: number, out:
   const field = enipCip.at;
   if (response) {
     out.begin(enipCip);
-    out.string(field.service, SERVICES[service] ?? `service-${service}`);
+    out.string(field.service, SERVICES[service] ?? numbered('service-', service));
     out.number(field.service_code, service);
     out.number(field.is_response, 1);
     if (end - at >= 3) out.number(field.status, bytes[at + 2]!);
@@ -175,7 +177,7 @@ function cip(bytes: Uint8Array, at: number, end: number, connected: number, out:
     segment += kind === 0x91 ? 2 + bytes[segment + 1]! + (bytes[segment + 1]! & 1) : wide ? 4 : 2;
   }
   out.begin(enipCip);
-  out.string(field.service, SERVICES[service] ?? `service-${service}`);
+  out.string(field.service, SERVICES[service] ?? numbered('service-', service));
   out.number(field.service_code, service);
   out.number(field.is_response, 0);
   if (classId >= 0) out.number(field.class_id, classId);

@@ -15,7 +15,7 @@
  * Attributes that name the patient are not read; labels of beds leave only as tokens.
  */
 import { ipv4At, macAt } from '../addresses.ts';
-import { trimEnd } from '../ascii.ts';
+import { numbered, trimEnd } from '../ascii.ts';
 import { ivAssociation, ivConnect, ivMdsCreate, ivOperation } from './events.ts';
 import type { Payload } from '../../dissector.ts';
 import type { ObservationSink } from '../../observation.ts';
@@ -118,7 +118,7 @@ function operationName(command: number, action: number): string {
     case 11:
       return 'delete';
     default:
-      return `command-${command}`;
+      return numbered('command-', command);
   }
 }
 

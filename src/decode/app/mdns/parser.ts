@@ -79,7 +79,11 @@ export function readMdns(bytes: Uint8Array, start: number, end: number, cut: boo
       if (addresses.length + address.length < 127) addresses += (addresses === '' ? '' : ' ') + address;
     } else if (type === 12 || type === 33) {
       const service = serviceName();
-      if (service !== '' && services.length + service.length < 127 && !` ${services} `.includes(` ${service} `)) {
+      if (
+        service !== '' &&
+        services.length + service.length < 127 &&
+        !(' ' + services + ' ').includes(' ' + service + ' ')
+      ) {
         services += (services === '' ? '' : ' ') + service;
       }
     } else if (type === 16) txt(bytes, data, data + length, out);
@@ -115,7 +119,10 @@ function serviceName(): string {
 }
 
 function isKey(bytes: Uint8Array, from: number, equals: number, keys: readonly string[]): boolean {
-  for (const key of keys) if (equals - from === key.length && startsWithAnyCase(bytes, from, equals, key)) return true;
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!;
+    if (equals - from === key.length && startsWithAnyCase(bytes, from, equals, key)) return true;
+  }
   return false;
 }
 

@@ -10,6 +10,7 @@
  *   error    = function + 0x80, exception(1)
  *   identify = 43: 14 code(1) ...; answer: 14 code conformity more next count { object(1) length(1) value }
  */
+import { numbered } from '../ascii.ts';
 import { modbusRequest, modbusResponse } from './events.ts';
 import type { ObservationSink } from '../../observation.ts';
 
@@ -40,7 +41,7 @@ const NAMES: Readonly<Record<number, string>> = {
 };
 
 function nameOf(code: number): string {
-  return NAMES[code] ?? `function-${code}`;
+  return NAMES[code] ?? numbered('function-', code);
 }
 
 function writes(code: number, sub: number): boolean {

@@ -7,7 +7,7 @@
  *   NB      = { flags(2, top bit: group) address(4) };   NBSTAT = count(1) { name(15) suffix(1) flags(2) } mac(6) ...
  */
 import { ipv4At, macAt } from '../addresses.ts';
-import { trimEnd } from '../ascii.ts';
+import { numbered, trimEnd } from '../ascii.ts';
 import { nbnsMessage } from './events.ts';
 import type { Payload } from '../../dissector.ts';
 import type { ObservationSink } from '../../observation.ts';
@@ -64,7 +64,7 @@ function operationName(opcode: number, status: boolean): string {
     case 9:
       return 'refresh';
     default:
-      return `operation-${opcode}`;
+      return numbered('operation-', opcode);
   }
 }
 

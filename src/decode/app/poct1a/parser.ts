@@ -263,7 +263,7 @@ function finish(half: Half, out: ObservationSink, complete: number): void {
   out.number(field.patients, half.patients);
   if (half.waiting >= 0) out.number(field.new_observations, half.waiting);
   let writes = 0;
-  for (const name of WRITES) if (startsWith(half.root, 0, 3, name)) writes = 1;
+  for (let i = 0; i < WRITES.length; i++) if (startsWith(half.root, 0, 3, WRITES[i]!)) writes = 1;
   out.number(field.is_write, writes);
   out.number(field.bytes, half.length);
   out.number(field.complete, complete);

@@ -10,6 +10,7 @@
  *   userdata    = 00 01 12 length(1) method(1) type << 4 | group (1) sub-function(1) sequence(1) ...
  *   72    = S7comm-plus
  */
+import { numbered } from '../ascii.ts';
 import { s7Connect, s7Message } from './events.ts';
 import type { ObservationSink } from '../../observation.ts';
 
@@ -128,7 +129,7 @@ function message(bytes: Uint8Array, at: number, end: number, out: ObservationSin
   if (kind === 'userdata') {
     if (stop - parameters >= 8) {
       const group = bytes[parameters + 5]! & 15;
-      out.string(field.function, GROUPS[group] ?? `group-${group}`);
+      out.string(field.function, GROUPS[group] ?? numbered('group-', group));
       out.number(field.function_code, group);
       out.number(field.sub_function, bytes[parameters + 6]!);
       // Setting the clock.
@@ -139,7 +140,7 @@ function message(bytes: Uint8Array, at: number, end: number, out: ObservationSin
     }
   } else if (stop > parameters) {
     const code = bytes[parameters]!;
-    out.string(field.function, FUNCTIONS[code] ?? `function-${code}`);
+    out.string(field.function, FUNCTIONS[code] ?? numbered('function-', code));
     out.number(field.function_code, code);
     write = kind === 'job' && (code === 5 || (code >= 0x1a && code <= 0x1c) || code === 0x28 || code === 0x29);
     if ((code === 4 || code === 5) && stop - parameters >= 2) {

@@ -11,7 +11,7 @@
  *
  * Communities and users are secrets or near it: they leave as tokens only.
  */
-import { startsWith } from '../ascii.ts';
+import { numbered, startsWith } from '../ascii.ts';
 import { snmpMessage } from './events.ts';
 import type { Payload } from '../../dissector.ts';
 import type { ObservationSink } from '../../observation.ts';
@@ -78,8 +78,9 @@ function oidText(bytes: Uint8Array, from: number, to: number): string {
       if (value > 0xffffffff) return out;
       continue;
     }
-    if (out === '') out = value < 40 ? `0.${value}` : value < 80 ? `1.${value - 40}` : `2.${value - 80}`;
-    else out += `.${value}`;
+    if (out === '')
+      out = value < 40 ? numbered('0.', value) : value < 80 ? numbered('1.', value - 40) : numbered('2.', value - 80);
+    else out += numbered('.', value);
     value = 0;
   }
   return out;

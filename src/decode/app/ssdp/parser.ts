@@ -43,15 +43,18 @@ export function readSsdp(payload: Payload, out: ObservationSink): void {
   out.end();
 }
 
+function is(bytes: Uint8Array, at: number, colon: number, name: string): boolean {
+  return colon - at === name.length && startsWithAnyCase(bytes, at, colon, name);
+}
+
 function header(bytes: Uint8Array, at: number, colon: number, from: number, to: number, out: ObservationSink): void {
   const field = ssdpMessage.at;
-  const is = (name: string): boolean => colon - at === name.length && startsWithAnyCase(bytes, at, colon, name);
-  if (is('nt') || is('st')) out.text(field.target, bytes, from, to);
-  else if (is('nts')) out.text(field.sub_type, bytes, from, to);
-  else if (is('server')) out.text(field.server, bytes, from, to);
-  else if (is('location')) out.text(field.location, bytes, from, to);
-  else if (is('usn')) out.token(field.usn, bytes, from, to);
-  else if (is('cache-control')) {
+  if (is(bytes, at, colon, 'nt') || is(bytes, at, colon, 'st')) out.text(field.target, bytes, from, to);
+  else if (is(bytes, at, colon, 'nts')) out.text(field.sub_type, bytes, from, to);
+  else if (is(bytes, at, colon, 'server')) out.text(field.server, bytes, from, to);
+  else if (is(bytes, at, colon, 'location')) out.text(field.location, bytes, from, to);
+  else if (is(bytes, at, colon, 'usn')) out.token(field.usn, bytes, from, to);
+  else if (is(bytes, at, colon, 'cache-control')) {
     const equals = find(bytes, from, to, 0x3d) + 1;
     const digits = trimStart(bytes, Math.min(equals, to), to);
     let stop = digits;

@@ -95,9 +95,8 @@ export function readDiscovery(payload: Payload, out: ObservationSink): void {
   let action = '';
   if (next(bytes, start, end, 'Action')) {
     const slash = lastSlash(bytes, element.from, element.to);
-    for (const name of ACTIONS) {
-      if (action === '' && element.to - slash >= name.length && startsWith(bytes, slash, element.to, name))
-        action = name;
+    for (let i = 0; i < ACTIONS.length && action === ''; i++) {
+      if (startsWith(bytes, slash, element.to, ACTIONS[i]!)) action = ACTIONS[i]!;
     }
   }
   if (action === '') {
