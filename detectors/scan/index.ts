@@ -44,6 +44,8 @@ interface Count {
   first: Probe | undefined;
   shown: Probe[];
   arp: number;
+  /** Tried so lately that the answer may be on its way. */
+  fresh: Probe[];
 }
 
 const MINUTE_US = 60e6;
@@ -138,7 +140,7 @@ export default defineDetector({
       }
     }
 
-    function count(source: Source, nowUs: number, spanUs: number): Count {
+    function count(source: Source, nowUs: number, spanUs: number, limit: number): Count {
       const c: Count = {
         unsuccessful: 0,
         all: 0,
@@ -148,23 +150,36 @@ export default defineDetector({
         first: undefined,
         shown: [],
         arp: 0,
+        fresh: [],
       };
       for (const probe of source.probes.values()) {
         if (probe.tsUs < nowUs - spanUs) continue;
         if (!probe.target.isRemote) c.newAddresses.add(probe.address);
         // A host that answers ARP says nothing yet of what is wanted from it.
         if (probe.proto === 'arp' && probe.outcome === 'answered') continue;
-        if (probe.outcome === 'pending' && nowUs - probe.tsUs < probe.graceUs) continue;
+        if (probe.outcome === 'pending' && nowUs - probe.tsUs < probe.graceUs) {
+          c.fresh.push(probe);
+          continue;
+        }
         c.all++;
-        if (probe.outcome === 'answered') continue;
-        c.unsuccessful++;
-        if (probe.proto === 'arp') c.arp++;
-        c.first ??= probe;
-        c.addresses.add(probe.address);
-        if (probe.proto !== 'arp' && probe.proto !== 'icmp') c.ports.add(probe.port);
-        c.shown.push(probe);
+        if (probe.outcome !== 'answered') miss(c, probe);
       }
+      // Where most attempts have already failed, the latest are counted without waiting for their answers.
+      if (c.unsuccessful * 2 >= limit && c.unsuccessful >= failed_share * c.all)
+        for (const probe of c.fresh) {
+          c.all++;
+          miss(c, probe);
+        }
       return c;
+    }
+
+    function miss(c: Count, probe: Probe): void {
+      c.unsuccessful++;
+      if (probe.proto === 'arp') c.arp++;
+      c.first ??= probe;
+      c.addresses.add(probe.address);
+      if (probe.proto !== 'arp' && probe.proto !== 'icmp') c.ports.add(probe.port);
+      c.shown.push(probe);
     }
 
     function judge(source: Source, nowUs: number): void {
@@ -172,21 +187,21 @@ export default defineDetector({
       const learning = device === undefined || device.learning;
       const factor = learning ? unlearned_factor : 1;
       if (nowUs - source.lastTellUs > 600e6) source.nextTell = 0;
-      const minute = count(source, nowUs, MINUTE_US);
+      const usual = learning ? 0 : source.learned * 1.5;
+      let limit = Math.max(targets_60s * factor, usual);
+      const minute = count(source, nowUs, MINUTE_US, limit);
       if (learning && minute.unsuccessful > source.learned && source.nextTell === 0)
         source.learned = minute.unsuccessful;
-      const usual = learning ? 0 : source.learned * 1.5;
       let c = minute;
       let seconds = 60;
-      let limit = Math.max(targets_60s * factor, usual);
       if (minute.unsuccessful < limit) {
         seconds = 600;
         limit = Math.max(targets_600s * factor, usual * 2);
-        c = count(source, nowUs, 600e6);
+        c = count(source, nowUs, 600e6, limit);
         if (c.unsuccessful < limit) {
           seconds = 3600;
           limit = Math.max(targets_3600s * factor, usual * 4);
-          c = count(source, nowUs, 3600e6);
+          c = count(source, nowUs, 3600e6, limit);
         }
       }
       const failed = c.unsuccessful >= limit && c.unsuccessful >= failed_share * c.all;
