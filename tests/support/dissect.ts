@@ -51,7 +51,7 @@ export function expectedToken(content: string | Uint8Array): string {
 interface Recorder extends ObservationSink {
   seen: Seen[];
   events: string[];
-  /** The bytes that may be handed to the sink besides scratch: unused by dissectors, only for the checks. */
+  /** No observation is open. */
   idle(): boolean;
 }
 

@@ -7,13 +7,6 @@ export function startsWith(bytes: Uint8Array, at: number, end: number, word: str
   return true;
 }
 
-/** Whether the bytes are the beginning of `word`, or the other way round: as far as can be told, equal. */
-export function agreesWith(bytes: Uint8Array, at: number, end: number, word: string): boolean {
-  const n = Math.min(end - at, word.length);
-  for (let i = 0; i < n; i++) if (bytes[at + i] !== word.charCodeAt(i)) return false;
-  return true;
-}
-
 /** The same as {@link startsWith}, letters compared without their case; `word` is lower case. */
 export function startsWithAnyCase(bytes: Uint8Array, at: number, end: number, word: string): boolean {
   if (end - at < word.length) return false;
