@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { EXIT, WardwatchError, describeError } from '../kernel/errors.ts';
 import { registerBench } from './bench.ts';
 import { registerConfig } from './config.ts';
+import { registerDetector } from './detector.ts';
 import { registerDetectors } from './detectors.ts';
 import { registerDevices } from './devices.ts';
 import { registerDoctor } from './doctor.ts';
@@ -11,11 +12,18 @@ import { registerInspect } from './inspect.ts';
 import { registerMigrate } from './migrate.ts';
 import { registerReplay } from './replay.ts';
 import { registerRun } from './run.ts';
+import { registerSensor } from './sensor.ts';
+import { registerServer } from './server.ts';
+import { registerTopics } from './topics.ts';
 import type { GlobalOptions, Register } from './frame.ts';
 
 /** Every command there is, in the order of the help. A new command is a file beside this one and a line here. */
 const commands: Register[] = [
   registerRun,
+  registerSensor,
+  registerDetector,
+  registerServer,
+  registerTopics,
   registerReplay,
   registerInspect,
   registerDetectors,
@@ -69,7 +77,9 @@ export async function runCommandLine(args: string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     const readable = readableError(error);
-    process.stderr.write(`wardwatch: ${readable.message.replace(/\.$/, '')} (${readable.code})\n  -> ${readable.remedy}\n`);
+    process.stderr.write(
+      `wardwatch: ${readable.message.replace(/\.$/, '')} (${readable.code})\n  -> ${readable.remedy}\n`,
+    );
     if (program.opts<GlobalOptions>().debug === true || args.includes('--debug')) {
       process.stderr.write(`${stackOf(error)}\n`);
     }

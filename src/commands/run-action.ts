@@ -9,6 +9,7 @@ import { createProgress } from '../telemetry/progress.ts';
 import { version } from './index.ts';
 import { remarksOf } from './remarks.ts';
 import type { RunOptions } from './run.ts';
+import { untilSignal } from './until-signal.ts';
 
 const DEMO = fileURLToPath(new URL('../../demo/', import.meta.url));
 /** Twelve minutes of recordings pass in less than a minute, slow enough to watch the console live. */
@@ -19,17 +20,7 @@ export async function runCommand(files: string[], options: RunOptions): Promise<
   const { config } = loadConfig({ file: options.config });
   const watched = options.demo === true ? await demo(options, config, files) : own(options, config, files);
 
-  const stop = new AbortController();
-  let asked = 0;
-  const onSignal = (): void => {
-    asked++;
-    if (asked === 1) {
-      process.stderr.write('wardwatch: stopping; what has been seen is being stored (again to end at once)\n');
-      stop.abort();
-    } else process.exit(130);
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  const signal = untilSignal('what has been seen is being stored');
   const quiet = options.quiet === true;
   const progress = quiet ? undefined : createProgress('watching');
   try {
@@ -38,7 +29,7 @@ export async function runCommand(files: string[], options: RunOptions): Promise<
       productVersion: version(),
       seed: options.seed,
       exitAtEnd: options.exit === true,
-      stop: stop.signal,
+      stop: signal.stop,
       onReady: (url) =>
         process.stdout.write(process.stdout.isTTY ? `\n  Console: \u001b[1m${url}\u001b[0m\n\n` : `Console: ${url}\n`),
       onProgress: (state, frames) => progress?.update({ frames, bytes: state.bytesRead, bytesTotal: state.bytesTotal }),
@@ -57,8 +48,7 @@ export async function runCommand(files: string[], options: RunOptions): Promise<
     });
   } finally {
     progress?.done();
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    signal.end();
   }
 }
 

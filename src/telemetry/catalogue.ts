@@ -26,7 +26,8 @@ export const catalogue: readonly Metric[] = [
   counter('log_messages', 'Log messages by level, including those held back by the rate limit.', 'level'),
   counter('unknown_metrics', 'Uses of a metric that the catalogue does not know.'),
 
-  // Bus
+  // Sensor and bus
+  counter('frames_captured', 'Frames that a sensor has taken from its source.'),
   counter('bus_published_frames', 'Frames put on the bus.'),
   counter('bus_published_records', 'Records written to Kafka.'),
   counter('bus_delivered_frames', 'Frames taken from Kafka.'),

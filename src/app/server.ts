@@ -1,0 +1,157 @@
+import { fileURLToPath } from 'node:url';
+import { createApiServer } from '../api/index.ts';
+import type { LiveEvent, PipelineStatus } from '../api/index.ts';
+import type { Config } from '../config/index.ts';
+import { describeError } from '../kernel/errors.ts';
+import type { Store } from '../store/contract.ts';
+import { createStore } from '../store/index.ts';
+import { createTelemetry } from '../telemetry/index.ts';
+import { remember } from './remember.ts';
+
+export interface ServerRequest {
+  readonly config: Config;
+  readonly productVersion: string;
+  /** Aborted by a signal: end. */
+  readonly stop: AbortSignal;
+  readonly onReady: (url: string) => void;
+}
+
+const CONSOLE = fileURLToPath(new URL('../../dist/console', import.meta.url));
+/** How often the store is asked for what is new: what someone sees is so much later than with `run`. */
+const LOOK_MS = 2000;
+/** Newest rows that are looked at each time. Where more have come, the console asks anew by itself. */
+const LOOK_ROWS = 100;
+
+/**
+ * API and console over a store that detectors write to. What the detectors themselves know and do not store
+ * (frames read, frames lost, which detectors are on) cannot be shown: it is in their metrics.
+ */
+export async function runServer(request: ServerRequest): Promise<void> {
+  const { config } = request;
+  const telemetry = createTelemetry(config.telemetry, { version: request.productVersion });
+  const reporter = telemetry.reporter('server');
+  const store = createStore(config.store, { reporter: telemetry.reporter('store') });
+  const listeners = new Set<(event: LiveEvent) => void>();
+  const publish = (event: LiveEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+  const place = config.store.mode === 'server' ? new URL(config.store.server.url).host : config.store.path;
+  const watch = new StoreWatch(store, `store ${place}`, publish);
+  const api = createApiServer(config.api, {
+    store,
+    reporter: telemetry.reporter('api'),
+    version: request.productVersion,
+    consoleDir: CONSOLE,
+    status: () => watch.status,
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    metrics: () => telemetry.metrics(),
+    ready: async () => {
+      const failure = await store.ping().then(() => undefined, describeError);
+      return {
+        ok: failure === undefined,
+        checks: [{ name: 'store', ok: failure === undefined, ...(failure === undefined ? {} : { detail: failure }) }],
+      };
+    },
+  });
+  try {
+    await store.start();
+    await watch.look();
+    await api.start();
+    request.onReady(api.url());
+    for (;;) {
+      await pause(LOOK_MS, request.stop);
+      if (request.stop.aborted) return;
+      await watch.look();
+      const { state, error } = watch.status;
+      if (state === 'failed') reporter.log('warn', 'the store does not answer', { error: error ?? '' });
+    }
+  } finally {
+    await api.stop();
+    await store.stop();
+  }
+}
+
+/** Works out from the stored rows what can be told without a hot path, and tells what is new in them. */
+class StoreWatch {
+  readonly #store: Store;
+  readonly #publish: (event: LiveEvent) => void;
+  /** Rows told of, by name and version. */
+  readonly #alerts = new Set<string>();
+  readonly #alertNames = new Set<string>();
+  readonly #devices = new Set<string>();
+  #first = true;
+  status: PipelineStatus;
+
+  constructor(store: Store, source: string, publish: (event: LiveEvent) => void) {
+    this.#store = store;
+    this.#publish = publish;
+    this.status = {
+      state: 'starting',
+      sources: [source],
+      frames: 0,
+      frames_per_second: 0,
+      event_time: null,
+      lag_ms: null,
+      devices: 0,
+      learning: 0,
+      capture_loss: null,
+      dropped: {},
+      detectors: [],
+    };
+  }
+
+  async look(): Promise<void> {
+    try {
+      const [alerts, seen, appeared] = await Promise.all([
+        this.#store.alerts({ sort: 'time' }, LOOK_ROWS),
+        this.#store.devices({ sort: 'last_seen' }, LOOK_ROWS),
+        this.#store.devices({ sort: 'first_seen' }, LOOK_ROWS),
+      ]);
+      for (const row of alerts.rows.reverse()) {
+        const name = `${row.uid}/${row.version}`;
+        if (this.#alerts.has(name)) continue;
+        const change = this.#alertNames.has(row.uid) ? 'updated' : 'created';
+        remember(this.#alerts, name);
+        remember(this.#alertNames, row.uid);
+        if (!this.#first) this.#publish({ type: 'alert', change, row });
+      }
+      for (const row of appeared.rows.reverse()) {
+        if (this.#devices.has(row.device)) continue;
+        remember(this.#devices, row.device);
+        if (!this.#first) this.#publish({ type: 'device', change: 'created', row });
+      }
+      this.#first = false;
+      const newest = seen.rows[0]?.last_seen;
+      // A share of those seen last: the others say nothing about now.
+      const learned = seen.rows.filter((row) => row.phase !== 'learning').length;
+      const { error: _gone, ...before } = this.status;
+      this.status = {
+        ...before,
+        state: newest === undefined ? 'starting' : learned < seen.rows.length ? 'learning' : 'watching',
+        event_time: newest ?? null,
+        lag_ms: newest === undefined ? null : Math.max(0, Date.now() - newest),
+        devices: seen.total,
+        learning: seen.rows.length === 0 ? 0 : learned / seen.rows.length,
+      };
+    } catch (error) {
+      this.status = { ...this.status, state: 'failed', error: describeError(error) };
+    }
+    this.#publish({ type: 'status', status: this.status });
+  }
+}
+
+async function pause(ms: number, stop: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const wake = (): void => {
+      clearTimeout(timer);
+      stop.removeEventListener('abort', wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, ms);
+    stop.addEventListener('abort', wake, { once: true });
+    if (stop.aborted) wake();
+  });
+}
