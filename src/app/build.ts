@@ -4,7 +4,8 @@ import { dissectors } from '../decode/app/registry.ts';
 import { loadDetectors } from '../detect/load.ts';
 import type { DetectorSet } from '../detect/load.ts';
 import { loadClasses } from '../identity/classes.ts';
-import { createBasicDecider } from '../identity/decide.ts';
+import { createDecider } from '../identity/decide.ts';
+import { loadKnowledge } from '../identity/knowledge.ts';
 import { createOuiTable } from '../identity/oui.ts';
 import { HotPath } from './hot-path.ts';
 import type { HotPathOutput, HotPathStage } from './hot-path.ts';
@@ -29,6 +30,7 @@ export interface BuiltHotPath {
 export async function buildHotPath(settings: HotPathSettings): Promise<BuiltHotPath> {
   const { config } = settings;
   const detectors = settings.stage === 'all' ? await loadDetectors(config.detection) : { loaded: [], rejected: [] };
+  const classes = loadClasses();
   const hotPath = new HotPath(
     {
       track: config.hotPath.track,
@@ -43,8 +45,8 @@ export async function buildHotPath(settings: HotPathSettings): Promise<BuiltHotP
     {
       dissectors: settings.stage === 'all' || settings.stage === 'app' ? dissectors : [],
       detectors: detectors.loaded,
-      classes: loadClasses(),
-      decider: createBasicDecider(createOuiTable()),
+      classes,
+      decider: createDecider(loadKnowledge(classes), createOuiTable()),
       output: settings.output,
       ...(settings.onDetectorFailure === undefined ? {} : { onDetectorFailure: settings.onDetectorFailure }),
     },

@@ -22,7 +22,7 @@ import type { Decider } from '../identity/decide.ts';
 import { Device } from '../identity/device.ts';
 import { DeviceTable } from '../identity/device-table.ts';
 import type { BindingChange, DeviceTableListener } from '../identity/device-table.ts';
-import { EVIDENCE } from '../identity/evidence.ts';
+import { IdentityObserver } from '../identity/observer.ts';
 import { F, FEATURES, FEATURE_COUNT } from '../features/catalogue.ts';
 import { WindowCounters } from '../features/windows.ts';
 import type { BaselineConfig } from '../baseline/config.ts';
@@ -127,6 +127,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   readonly #tracker: Tracker;
   readonly #streams: Streams;
   readonly #devices: DeviceTable;
+  readonly #identity: IdentityObserver;
   readonly #observations: ObservationBuffer;
   readonly #engine: DetectEngine;
   readonly #correlator: Correlator;
@@ -167,6 +168,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     const ports = deps.dissectors.flatMap((d) => [...d.ports]);
     this.#tracker = new Tracker(config.track, this, ports);
     this.#devices = new DeviceTable(config.identity, this.#tracker.segments, this);
+    this.#identity = new IdentityObserver(this.#devices);
     this.#observations = new ObservationBuffer(new TextTable(262_144), config.tokenKey, this);
     this.#streams = new Streams(deps.dissectors, config.track, this.#tracker, this.#observations);
     this.#flow = new FlowCursor(
@@ -585,6 +587,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     if (this.#config.stage !== 'all') return;
     const flow = this.#flow.bind(slot);
     flow.ttlOfOrig = this.#tracker.direction === 0;
+    this.#identity.flowEstablished(flow, this.#nowUs);
     this.#engine.flowEstablished(flow);
   }
 
@@ -713,14 +716,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     const speaker = message.speaker.device as Device | undefined;
     if (speaker !== undefined && !message.speaker.isRemote) {
       this.#short.add(speaker.slot, F.messages_out, 1);
-      const rules = EVIDENCE[kind];
-      if (rules !== undefined)
-        for (const rule of rules) {
-          if (rule.when !== undefined && observation.text(rule.when[0]) !== rule.when[1]) continue;
-          const value = observation.text(rule.field);
-          if (value !== undefined) speaker.addEvidence(rule.source, value, this.#nowUs);
-        }
     }
+    this.#identity.observed(message, this.#nowUs);
     if (this.#engine.listensTo(kind)) this.#engine.message(message);
     if (this.#out.observation !== undefined) {
       const community = slot >= 0 ? communityId(this.#tracker.flows, slot) : '';
@@ -741,8 +738,10 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
 
   // ---- the rest ----
 
+  /** Twice: what one device turns out to be is evidence about its partners. */
   #decideAll(): void {
-    for (const device of this.#devices.devices) if (device.undecided) this.#deps.decider.decide(device);
+    for (let round = 0; round < 2; round++)
+      for (const device of this.#devices.devices) if (device.undecided) this.#deps.decider.decide(device);
   }
 
   #isBlind(device: Device): boolean {

@@ -1,4 +1,5 @@
 import type { DecidedField } from '../kernel/rows.ts';
+import { Roles } from './roles.ts';
 
 /** One thing that was seen and says something about what a device is. */
 export interface Evidence {
@@ -49,6 +50,8 @@ export class Device {
   version = 0;
   readonly addresses = new Map<string, AddressUse>();
   readonly evidence = new Map<string, Evidence>();
+  /** What it does on the network, and with whom. */
+  readonly roles = new Roles<Device>();
   fields: Record<string, DecidedField> = {};
   type = 'unknown';
   vendor = '';

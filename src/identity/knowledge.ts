@@ -1,0 +1,180 @@
+import { NAME_SOURCES, TEXT_SOURCES } from './evidence.ts';
+import type { KnownClass } from './classes.ts';
+import { compilePattern, compileWords, wordsOf } from './pattern.ts';
+import type { CaptureName } from './pattern.ts';
+import type { ConditionSpec, PlatformsSpec, ProfileSpec } from './profile-schema.ts';
+import { loadPlatforms, loadProfiles, loadVendors } from './profiles.ts';
+import type { ProfileProblem } from './profiles.ts';
+import type { RoleKey, RoleUse } from './roles.ts';
+import { createVendors } from './vendors.ts';
+import type { Vendors } from './vendors.ts';
+
+/** A rule of a profile in the form in which it is applied. */
+export interface KnownRule {
+  readonly profile: number;
+  /** Conditions that must all hold. */
+  readonly atoms: readonly number[];
+  readonly weight: number;
+  readonly verified: boolean;
+}
+
+/** A condition that holds for a text, with what it took out of it. */
+export interface AtomHit {
+  readonly atom: number;
+  readonly taken: Readonly<Partial<Record<CaptureName, string>>>;
+}
+
+interface TextAtom {
+  readonly atom: number;
+  readonly globs: readonly ReturnType<typeof compilePattern>[];
+  readonly words: readonly ReturnType<typeof compileWords>[];
+}
+
+const CACHED_TEXTS = 32_768;
+const NO_HITS: readonly AtomHit[] = [];
+
+/**
+ * Everything declared about devices, compiled: which conditions hold for a piece of evidence is answered from
+ * a cache, for a site's thousand monitors say the same few things.
+ */
+export class Knowledge {
+  readonly profiles: readonly ProfileSpec[];
+  readonly classes: ReadonlyMap<string, KnownClass>;
+  readonly vendors: Vendors;
+  readonly rules: readonly KnownRule[];
+  /** Rules in which a condition stands. */
+  readonly rulesOf: readonly (readonly number[])[];
+  /** Operating systems by the condition that tells them; such a condition stands in no rule. */
+  readonly platforms: ReadonlyMap<number, { os: string; version: string; weight: number }>;
+  readonly #bySource = new Map<string, TextAtom[]>();
+  readonly #byRole = new Map<string, { atom: number; peers: number }[]>();
+  readonly #cache = new Map<string, readonly AtomHit[]>();
+
+  constructor(
+    profiles: readonly ProfileSpec[],
+    platforms: PlatformsSpec,
+    vendors: Vendors,
+    classes: ReadonlyMap<string, KnownClass>,
+  ) {
+    this.profiles = profiles;
+    this.classes = classes;
+    this.vendors = vendors;
+    const atoms = new Map<string, number>();
+    const rules: KnownRule[] = [];
+    const atomOf = (spec: ConditionSpec): number => {
+      const condition: ConditionSpec = {
+        ...(spec.source === undefined ? {} : { source: spec.source }),
+        ...(spec.serves === undefined ? {} : { serves: spec.serves }),
+        ...(spec.uses === undefined ? {} : { uses: spec.uses }),
+        ...(spec.client === undefined ? {} : { client: spec.client }),
+        ...(spec.server === undefined ? {} : { server: spec.server }),
+        ...(spec.peers === undefined ? {} : { peers: spec.peers }),
+        ...(spec.glob === undefined ? {} : { glob: spec.glob }),
+        ...(spec.words === undefined ? {} : { words: spec.words }),
+      };
+      const key = JSON.stringify(condition);
+      let atom = atoms.get(key);
+      if (atom === undefined) {
+        atom = atoms.size;
+        atoms.set(key, atom);
+        this.#index(atom, condition);
+      }
+      return atom;
+    };
+    profiles.forEach((profile, index) => {
+      for (const rule of profile.match)
+        rules.push({
+          profile: index,
+          atoms: [...new Set((rule.all ?? [rule]).map(atomOf))],
+          weight: rule.weight,
+          verified: profile.verified && rule.verified !== false,
+        });
+    });
+    this.rules = rules;
+    const named = new Map<number, { os: string; version: string; weight: number }>();
+    for (const platform of platforms.platforms) {
+      const atom = atoms.size;
+      // One condition may be a profile's and a platform's: a key of its own keeps them apart.
+      atoms.set(`platform ${atom}`, atom);
+      this.#index(atom, { source: platform.source, glob: platform.glob });
+      named.set(atom, { os: platform.os ?? '', version: platform.os_version ?? '', weight: platform.weight });
+    }
+    this.platforms = named;
+    const rulesOf: number[][] = Array.from({ length: atoms.size }, () => []);
+    rules.forEach((rule, index) => {
+      for (const atom of rule.atoms) rulesOf[atom]!.push(index);
+    });
+    this.rulesOf = rulesOf;
+  }
+
+  /** Conditions that hold for a text of a source. */
+  ofText(source: string, value: string): readonly AtomHit[] {
+    const candidates = this.#bySource.get(source);
+    if (candidates === undefined) return NO_HITS;
+    const key = `${source}\u0000${value}`;
+    const known = this.#cache.get(key);
+    if (known !== undefined) return known;
+    const words = wordsOf(value);
+    const hits: AtomHit[] = [];
+    for (const { atom, globs, words: phrases } of candidates) {
+      let taken: AtomHit['taken'] | undefined;
+      for (const glob of globs) {
+        taken = glob.match(value);
+        if (taken !== undefined) break;
+      }
+      if (taken === undefined && phrases.some((phrase) => phrase(words))) taken = {};
+      if (taken !== undefined) hits.push({ atom, taken });
+    }
+    // Texts come from devices: whoever floods the cache with names gets it emptied, not grown.
+    if (this.#cache.size >= CACHED_TEXTS) this.#cache.clear();
+    this.#cache.set(key, hits);
+    return hits;
+  }
+
+  /** Conditions that hold for a role. */
+  ofRole(use: RoleUse): readonly number[] {
+    const candidates = this.#byRole.get(use.role);
+    if (candidates === undefined) return [];
+    return candidates.filter(({ peers }) => use.peers.length >= peers).map(({ atom }) => atom);
+  }
+
+  #index(atom: number, condition: ConditionSpec): void {
+    const role: RoleKey | undefined =
+      condition.serves !== undefined
+        ? `serves ${condition.serves}`
+        : condition.uses !== undefined
+          ? `uses ${condition.uses}`
+          : condition.client !== undefined
+            ? `client ${condition.client}`
+            : condition.server !== undefined
+              ? `server ${condition.server}`
+              : undefined;
+    if (role !== undefined) {
+      const list = this.#byRole.get(role) ?? [];
+      list.push({ atom, peers: condition.peers ?? 1 });
+      this.#byRole.set(role, list);
+      return;
+    }
+    const source = condition.source ?? '';
+    const text: TextAtom = {
+      atom,
+      globs: (condition.glob ?? []).map(compilePattern),
+      words: (condition.words ?? []).map(compileWords),
+    };
+    for (const one of source === 'name' ? NAME_SOURCES : source === 'text' ? TEXT_SOURCES : [source]) {
+      const list = this.#bySource.get(one) ?? [];
+      list.push(text);
+      this.#bySource.set(one, list);
+    }
+  }
+}
+
+/** The knowledge that comes with Wardwatch; profiles that are not right are told of and left out. */
+export function loadKnowledge(
+  classes: ReadonlyMap<string, KnownClass>,
+  onProblem?: (problem: ProfileProblem) => void,
+): Knowledge {
+  const { profiles, problems } = loadProfiles(new Set(classes.keys()));
+  if (onProblem !== undefined) problems.forEach(onProblem);
+  return new Knowledge(profiles, loadPlatforms(), createVendors(loadVendors()), classes);
+}
