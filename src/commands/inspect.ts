@@ -12,14 +12,17 @@ export function registerInspect(program: Command): void {
     .addHelpText(
       'after',
       examples(
-        ['wardwatch inspect ward-3.pcapng', 'times, frames, link types, loss'],
+        ['wardwatch inspect ward-3.pcapng', 'times, loss, protocols, devices, oddities'],
         ['wardwatch inspect ward-3.pcapng --json', 'the same for another program'],
       ),
     )
     .action(async (file: string, _options: unknown, command: Command) => {
       const { json } = command.optsWithGlobals<GlobalOptions & { json?: boolean }>();
       const facts = await inspectContainer(file);
-      process.stdout.write(json === true ? `${JSON.stringify(facts)}\n` : lines(facts));
+      const contents = await inspectContents(file);
+      process.stdout.write(
+        json === true ? `${JSON.stringify({ ...facts, ...contents })}\n` : lines(facts) + contentLines(contents),
+      );
     });
 }
 
@@ -78,6 +81,89 @@ export async function inspectContainer(file: string): Promise<ContainerFacts> {
     frames_lost_at_capture: report.framesLostAtCapture,
     notes: report.notes,
   };
+}
+
+/** What the frames say, after decoding. Field names are those of `--json`. */
+export interface ContentFacts {
+  /** Flows by application protocol, `unknown` where none was recognised. */
+  services: Record<string, number>;
+  flows: number;
+  /** Flows by VLAN (outer id), `untagged` for the rest. */
+  vlans: Record<string, number>;
+  devices: { device: string; ip: string; hostname: string; type: string; vendor: string }[];
+  /** Malformed or odd packets and messages, by event. */
+  events: Record<string, number>;
+  undecodable: Record<string, number>;
+}
+
+export async function inspectContents(file: string): Promise<ContentFacts> {
+  const [{ createFileSource }, { buildHotPath }, { loadConfig }] = await Promise.all([
+    import('../sources/index.ts'),
+    import('../app/build.ts'),
+    import('../config/index.ts'),
+  ]);
+  const services: Record<string, number> = {};
+  const vlans: Record<string, number> = {};
+  const devices: ContentFacts['devices'] = [];
+  const { config } = loadConfig({ env: {} });
+  const { hotPath } = await buildHotPath({
+    config,
+    seed: 1,
+    stage: 'all',
+    productVersion: '',
+    output: {
+      flow: (row) => {
+        const service = row.service ?? 'unknown';
+        services[service] = (services[service] ?? 0) + 1;
+        const vlan = row.vlan === undefined ? 'untagged' : String(row.vlan);
+        vlans[vlan] = (vlans[vlan] ?? 0) + 1;
+      },
+      device: (row) =>
+        devices.push({
+          device: row.device,
+          ip: row.ip,
+          hostname: row.hostname,
+          type: row.type,
+          vendor: row.vendor_name,
+        }),
+    },
+  });
+  for await (const batch of createFileSource(file).batches()) hotPath.process(batch);
+  hotPath.finish();
+  const counters = hotPath.counters();
+  return {
+    services,
+    flows: counters.flows,
+    vlans,
+    devices,
+    events: { ...counters.decodeEvents, ...counters.appEvents },
+    undecodable: counters.framesUndecodable,
+  };
+}
+
+/** Longer lists are for --json. */
+const MOST_SHOWN = 20;
+
+function contentLines(contents: ContentFacts): string {
+  const counted = (counts: Record<string, number>): string => {
+    const sorted = Object.entries(counts).sort((a, b) => b[1] - a[1]);
+    const shown = sorted.slice(0, MOST_SHOWN).map(([name, n]) => `${name} ${n}`);
+    if (sorted.length > MOST_SHOWN) shown.push(`and ${sorted.length - MOST_SHOWN} more`);
+    return shown.join(', ') || 'none';
+  };
+  const rows: [string, string][] = [
+    ['flows', String(contents.flows)],
+    ['services', counted(contents.services)],
+    ['vlans', counted(contents.vlans)],
+  ];
+  if (Object.keys(contents.undecodable).length > 0) rows.push(['undecodable', counted(contents.undecodable)]);
+  if (Object.keys(contents.events).length > 0) rows.push(['odd', counted(contents.events)]);
+  rows.push(['devices', String(contents.devices.length)]);
+  for (const d of contents.devices.slice(0, MOST_SHOWN))
+    rows.push(['', tame([d.device, d.ip, d.hostname, d.type, d.vendor].filter((x) => x !== '').join('  '))]);
+  if (contents.devices.length > MOST_SHOWN)
+    rows.push(['', `and ${contents.devices.length - MOST_SHOWN} more (--json)`]);
+  return rows.map(([name, value]) => `${name.padEnd(11)} ${value}\n`).join('');
 }
 
 function lines(facts: ContainerFacts): string {
