@@ -218,13 +218,15 @@ export default defineDetector({
         const { orig } = flow;
         const device = orig.device;
         if (device === undefined || orig.isRemote || device.isGateway) return;
+        // A flow that was picked up from its answers says nothing of what its originator still uses.
+        if (!flow.ttlOfOrig) return;
         uses(device, orig.ip, flow.startUs);
         if (handovers.size > 0) {
           const h = handovers.get(orig.ip);
           if (h !== undefined && h.before === device && flow.startUs - h.tsUs > overlapUs)
             conflict(h, flow.startUs, 'its holder goes on using it');
         }
-        if (flow.proto !== 'tcp' || !flow.fromStart || !flow.ttlOfOrig || flow.ttl === 0) return;
+        if (flow.proto !== 'tcp' || !flow.fromStart || flow.ttl === 0) return;
         const id = identities(device);
         const start = startOf(flow.ttl);
         if (device.learning) {

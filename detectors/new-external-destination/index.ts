@@ -64,7 +64,8 @@ export default defineDetector({
         const novelty = ctx.novelty(device, outward ? 'to' : 'from', networkOf(far));
         if (!novelty.isNew) return;
         const cls = ctx.classOf(device);
-        const roams = outward && (cls.interactive || novelty.newRate > usual_new_rate) && novelty.known > 0;
+        const roams =
+          outward && (cls.interactive || (novelty.known >= 3 && novelty.newRate > usual_new_rate)) && novelty.known > 0;
         const never = novelty.known === 0;
         // A medical device that never left the house and now does is a finding by itself.
         const severity: Severity =

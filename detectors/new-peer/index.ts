@@ -28,6 +28,8 @@ interface Episode {
 /** Ports on which everybody finds everybody: DHCP, NetBIOS names, mDNS, LLMNR, SSDP and WS-Discovery answers. */
 const CHATTER = new Set([67, 68, 137, 138, 546, 547, 1900, 3702, 5353, 5355]);
 const MAX_SHOWN = 16;
+/** A share of new things means something from so many known ones on. */
+const MIN_KNOWN = 3;
 
 export default defineDetector({
   id: 'new-peer',
@@ -83,7 +85,7 @@ export default defineDetector({
         (!outward && (cls.server || clients >= many_clients)) ||
         (cls.interactive && outward) ||
         novelty.sameClass >= common_in_class ||
-        novelty.newRate > usual_new_rate;
+        (novelty.known >= MIN_KNOWN && novelty.newRate > usual_new_rate);
       const severity: Severity = expected ? INFORMATIONAL : LOW;
       const entry = episodes(me);
       const nowUs = flow.lastUs;

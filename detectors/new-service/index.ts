@@ -28,6 +28,8 @@ const FTP_CONTROL = 21;
 /** FTP data connections may use any port; they belong to a control connection not much older than this. */
 const FTP_DATA_US = 600e6;
 const MAX_FTP_PAIRS = 4096;
+/** A share of new things means something from so many known ones on. */
+const MIN_KNOWN = 3;
 /** Services through which a host is taken over or administered: worth more on a device that never had them. */
 const REMOTE_CONTROL: Readonly<Record<number, string>> = {
   22: 'SSH',
@@ -69,9 +71,15 @@ export default defineDetector({
       max: 1000,
       doc: 'A service that so many devices of the same class have learned is merely informational.',
     },
+    usual_new_rate: {
+      default: 0.2,
+      min: 0,
+      max: 1,
+      doc: 'Above this Good-Turing chance of a new service, one more is informational.',
+    },
   },
   create(ctx) {
-    const { episode_s, common_in_class } = ctx.params;
+    const { episode_s, common_in_class, usual_new_rate } = ctx.params;
     const told = ctx.perDevice<{ now: Told | undefined }>(() => ({ now: undefined }));
     /** Last FTP control connection by pair of hosts. */
     const ftp = new Map<number, number>();
@@ -88,7 +96,7 @@ export default defineDetector({
         (!offers && novelty.site >= common_in_class) ||
         (dynamic && control === undefined) ||
         (!offers && (cls.interactive || cls.infrastructure)) ||
-        novelty.newRate > 0.2;
+        (novelty.known >= MIN_KNOWN && novelty.newRate > usual_new_rate);
       const severity: Severity = expected ? INFORMATIONAL : LOW;
       const entry = told(me);
       const nowUs = flow.lastUs;

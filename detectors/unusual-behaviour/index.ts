@@ -1,5 +1,5 @@
-import { LOW, MEDIUM, defineDetector, endpointOf, figure, nameOf } from '../../src/detect/sdk.ts';
-import type { Anomaly, Severity, WindowView } from '../../src/detect/sdk.ts';
+import { LOW, MEDIUM, defineDetector, endpointOf, figure, keepEndpoint, nameOf } from '../../src/detect/sdk.ts';
+import type { Anomaly, Endpoint, FlowView, Severity, WindowView } from '../../src/detect/sdk.ts';
 
 interface Run {
   /** One bit a window, newest lowest: odd or not. */
@@ -9,7 +9,12 @@ interface Run {
   lastStartUs: number;
   toldUs: number;
   toldSeverity: number;
+  /** With whom flows began in the running window. */
+  readonly peers: Map<number, { n: number; readonly end: Endpoint; readonly outward: boolean }>;
+  peersUs: number;
 }
+
+const MAX_PEERS = 64;
 
 /** Shape, not amount: no reason for an alert by themselves. */
 const DERIVED = new Set(['mean_size_out', 'out_share']);
@@ -84,9 +89,30 @@ export default defineDetector({
       lastStartUs: 0,
       toldUs: 0,
       toldSeverity: 0,
+      peers: new Map(),
+      peersUs: 0,
     }));
 
+    function met(mine: Endpoint, far: Endpoint, flow: FlowView, outward: boolean): void {
+      const device = mine.device;
+      if (device === undefined || device.learning || device.isGateway || mine.isRemote) return;
+      const run = runs(device);
+      const window = Math.floor(flow.startUs / 10e6);
+      if (window !== run.peersUs) {
+        run.peersUs = window;
+        run.peers.clear();
+      }
+      const peer = run.peers.get(far.key);
+      if (peer !== undefined) peer.n++;
+      else if (run.peers.size < MAX_PEERS) run.peers.set(far.key, { n: 1, end: keepEndpoint(far), outward });
+    }
+
     return {
+      onFlowStart(flow): void {
+        if (flow.resp.isMulticast) return;
+        met(flow.orig, flow.resp, flow, true);
+        met(flow.resp, flow.orig, flow, false);
+      },
       onWindow(window: WindowView): void {
         if (window.seconds !== 10) return;
         const { device, model } = window;
@@ -143,6 +169,9 @@ export default defineDetector({
         if (severity <= run.toldSeverity && endUs - run.toldUs < 60e6) return;
         run.toldUs = endUs;
         run.toldSeverity = severity;
+        let main: { n: number; end: Endpoint; outward: boolean } | undefined;
+        for (const peer of run.peers.values()) if (main === undefined || peer.n > main.n) main = peer;
+        const self = endpointOf(device);
         rows.sort((a, b) => b.ratio - a.ratio);
         const top = rows[0]!.anomaly;
         ctx.finding({
@@ -154,7 +183,7 @@ export default defineDetector({
           firstUs: run.firstUs,
           title: 'Unusual behaviour',
           sentence: `${nameOf(device)} had ${top.seen} ${top.parameter} in 10 s, ${figure(most)} times the upper end of its usual range (${top.expected}), in ${n} of the last 8 windows.`,
-          evidence: [{ src: endpointOf(device), dst: undefined }],
+          evidence: [main === undefined || main.outward ? { src: self, dst: main?.end } : { src: main.end, dst: self }],
           anomalies: [
             ...rows.slice(0, 5).map((r) => r.anomaly),
             {
@@ -175,9 +204,6 @@ export default defineDetector({
             'Compare with what was done on the device at this time: a large study, an update or maintenance explains it.',
           ],
         });
-      },
-      onUnobserved(): void {
-        // The next window starts a new run by its distance.
       },
     };
   },

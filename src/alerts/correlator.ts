@@ -18,7 +18,7 @@ export interface FrameRange {
 /** An alert while it grows. */
 export interface OpenAlert {
   readonly uid: string;
-  readonly device: Device;
+  device: Device;
   version: number;
   severity: Severity;
   /** Event time at which the present severity was first reached. */
@@ -48,7 +48,8 @@ export interface CorrelatorDeps {
  *
  * Rule of fusion. A finding joins the open alert of the device it is about; failing that, the open alert of
  * another device if each names the other (the victim's side of the same deed); otherwise it opens one. An
- * alert is open until `episode_s` have passed without a finding. Severity is the highest of its findings'.
+ * alert is open until `episode_s` have passed without a finding. Severity is the highest of its findings',
+ * and the alert is that of the device whose finding has it first: of who acts, not of who noticed.
  *
  * Rule of severity. What a detector calls medium or more is raised by one when a device whose failure can
  * harm a patient at once (a life-supporting class) is the actor or a target.
@@ -101,6 +102,7 @@ export class Correlator {
       alert.severity = severity;
       alert.timeUs = finding.tsUs;
       alert.leading = finding;
+      this.#handOver(alert, finding.device);
     } else if (alert.leading.detector === finding.detector && alert.leading.subject === finding.subject) {
       // The same deed going on: its latest numbers are the ones to show.
       if (severity === alert.severity) alert.leading = finding;
@@ -152,6 +154,15 @@ export class Correlator {
 
   #recent(alert: OpenAlert, finding: RaisedFinding): boolean {
     return finding.firstUs - alert.lastFindingUs <= this.#config.episode_s * 1e6;
+  }
+
+  #handOver(alert: OpenAlert, device: Device): void {
+    if (device === alert.device || this.#open.has(device)) return;
+    this.#open.delete(alert.device);
+    alert.parties.add(alert.device);
+    alert.parties.delete(device);
+    alert.device = device;
+    this.#open.set(device, alert);
   }
 
   #end(alert: OpenAlert): void {
