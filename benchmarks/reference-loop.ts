@@ -20,7 +20,8 @@ const used = new Uint8Array(SLOTS);
 const counts = new Float64Array(SLOTS * 2);
 let have = 0;
 let at = 0;
-let ended = false;
+/** The file has been read to its end. */
+const state = { ended: false };
 let packets = 0;
 let flows = 0;
 
@@ -29,7 +30,7 @@ function more(): void {
   have -= at;
   at = 0;
   const n = readSync(descriptor, bytes, have, CHUNK - have, null);
-  if (n === 0) ended = true;
+  if (n === 0) state.ended = true;
   have += n;
 }
 
@@ -60,13 +61,13 @@ more();
 at = 24;
 for (;;) {
   if (have - at < 16) {
-    if (ended) break;
+    if (state.ended) break;
     more();
     if (have - at < 16) break;
   }
   const captured = view.getUint32(at + 8, true);
   if (have - at < 16 + captured) {
-    if (ended || captured > CHUNK - 16) break;
+    if (state.ended || captured > CHUNK - 16) break;
     more();
     if (have - at < 16 + captured) break;
   }

@@ -595,7 +595,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     // Which device sent is already corrected; that a flow changed its MAC address shows in the bindings.
   }
 
-  flowEnded(slot: number, nowUs: number): void {
+  flowEnded(slot: number, _nowUs: number): void {
     this.#flowsEnded++;
     this.#streams.close(slot);
     if (this.#config.stage === 'all') {
@@ -613,7 +613,6 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     if (this.#out.flow !== undefined) this.#out.flow(this.#flowRow(slot));
     if (this.#ja3.size > 0) this.#ja3.delete(slot);
     if (this.#ja4.size > 0) this.#ja4.delete(slot);
-    void nowUs;
   }
 
   #flowUid(slot: number, community: string): string {
@@ -626,8 +625,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
         hashNumbers(
           flows.startUs(slot),
           flows.ports(slot),
-          flows.words[slot * FLOW_WORDS + 3]!,
-          flows.words[slot * FLOW_WORDS + 7]!,
+          flows.words[slot * FLOW_WORDS + 3],
+          flows.words[slot * FLOW_WORDS + 7],
         ),
       ).slice(0, 8)
     );
@@ -713,7 +712,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     const message = this.#message;
     if (slot >= 0) message.setFlow(this.#flow.bind(slot), this.#tracker.direction === 0);
     message.observation = observation;
-    const speaker = message.speaker.device as Device | undefined;
+    const speaker = message.speaker.device;
     if (speaker !== undefined && !message.speaker.isRemote) {
       this.#short.add(speaker.slot, F.messages_out, 1);
     }

@@ -1,8 +1,6 @@
 import { describeError } from '../kernel/errors.ts';
 import type { ScoreRow } from '../kernel/rows.ts';
-import { FEATURES, FEATURE_COUNT } from '../features/catalogue.ts';
-import type { FeatureName } from '../features/catalogue.ts';
-import { F } from '../features/catalogue.ts';
+import { FEATURES, FEATURE_COUNT, featureIndex } from '../features/catalogue.ts';
 import { NoveltySets } from '../baseline/novelty.ts';
 import type { WindowBaseline } from '../baseline/windows.ts';
 import type { WindowModels } from '../baseline/models.ts';
@@ -322,7 +320,7 @@ export class DetectEngine {
           })),
         });
       },
-      novelty: (device, set, key): Novelty => novelty.note(device as Device, setName(set), key, device.learning),
+      novelty: (device, set, key): Novelty => novelty.note(device, setName(set), key, device.learning),
       knows: (device, set, key) => novelty.knows(device.slot, setName(set), key),
       perDevice: <T>(create: () => T) => {
         const table = new Map<number, unknown>();
@@ -387,12 +385,12 @@ class WindowCursor implements WindowView {
   }
 
   value(feature: string): number {
-    const f = F[feature as FeatureName];
+    const f = featureIndex(feature);
     return f === undefined ? 0 : this.#values[this.#at + f]!;
   }
 
   standing(feature: string): Standing | undefined {
-    const f = F[feature as FeatureName];
+    const f = featureIndex(feature);
     return f === undefined ? undefined : this.#baseline?.standing(f, this.#values[this.#at + f]!);
   }
 }

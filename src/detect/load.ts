@@ -124,7 +124,7 @@ function problemOf(definition: unknown, folder: string): string | undefined {
 function paramsOf(definition: DetectorDefinition, config: DetectConfig): Record<string, number | boolean | string> {
   const values: Record<string, number | boolean | string> = {};
   const given = config.detectors[definition.id] ?? {};
-  const specs = definition.params as Record<string, ParamSpec>;
+  const specs = definition.params;
   for (const [name, spec] of Object.entries(specs)) values[name] = spec.default;
   for (const [name, value] of Object.entries(given)) {
     const spec = specs[name];

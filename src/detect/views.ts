@@ -10,7 +10,7 @@ import type { Endpoint, FlowView } from './sdk.ts';
 
 /** Stable key of an address in a segment, for sets. */
 export function addressKey(words: Uint32Array, at: number, segment: number): number {
-  return hashNumbers(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, segment, 7);
+  return hashNumbers(words[at]!, words[at + 1], words[at + 2], words[at + 3], segment, 7);
 }
 
 /** One end of the flow under the cursor; texts are made when asked for. */

@@ -49,3 +49,10 @@ export const FEATURES = [
 export type FeatureName = (typeof FEATURES)[number]['name'];
 export const FEATURE_COUNT = FEATURES.length;
 export const F = Object.fromEntries(FEATURES.map((f, i) => [f.name, i])) as Readonly<Record<FeatureName, number>>;
+
+const INDEX = new Map<string, number>(FEATURES.map((f, i) => [f.name, i]));
+
+/** Column of a feature, undefined for a name that is none. */
+export function featureIndex(name: string): number | undefined {
+  return INDEX.get(name);
+}

@@ -295,7 +295,7 @@ function macHash(oui: number, nic: number, segment: number): number {
 }
 
 function addressKey(words: Uint32Array, at: number, segment: number): number {
-  return hashNumbers(words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!, segment);
+  return hashNumbers(words[at]!, words[at + 1], words[at + 2], words[at + 3], segment);
 }
 
 function isUnspecified(words: Uint32Array, at: number, v6: boolean): boolean {

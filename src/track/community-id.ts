@@ -4,6 +4,8 @@ import { FLOW_FLAG, FLOW_WORDS, FlowTable } from './flow-table.ts';
 const buffer = Buffer.alloc(64);
 
 /**
+ * @cold once a flow
+ *
  * Community ID v1 (corelight/community-id-spec): SHA-1 over seed, addresses, protocol and ports with the
  * smaller endpoint first. Knows nothing of VLANs: the same id can occur in two segments.
  */

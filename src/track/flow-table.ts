@@ -293,7 +293,7 @@ export class FlowTable {
    * Slot of the flow, or -1. `words`/`low`/`high` say where the canonical endpoints' address words are;
    * `hash` must come from {@link flowHash} over the same.
    */
-  find(hash: number, words: Uint32Array, low: number, high: number, ports: number, meta: number): number {
+  lookUp(hash: number, words: Uint32Array, low: number, high: number, ports: number, meta: number): number {
     const table = this.#hash;
     const mask = this.#mask;
     const addr = this.words;
@@ -320,7 +320,7 @@ export class FlowTable {
     }
   }
 
-  /** Takes a free slot for a flow that {@link FlowTable.find} did not find, or -1 when full. Its record is zeroed. */
+  /** Takes a free slot for a flow that {@link FlowTable.lookUp} did not find, or -1 when full. Its record is zeroed. */
   insert(
     hash: number,
     words: Uint32Array,

@@ -33,7 +33,11 @@ export class SegmentTable {
     return id;
   }
 
-  /** `220`, `10.220` (outer.inner), `220/5001` with a VNI; empty for untagged. */
+  /**
+   * `220`, `10.220` (outer.inner), `220/5001` with a VNI; empty for untagged.
+   *
+   * @cold once a device or row
+   */
   name(id: number): string {
     const vlan = this.vlan[id] ?? 0;
     const vni = this.vni[id] ?? 0;

@@ -175,7 +175,6 @@ export class Streams {
     if (payload.end === payload.start) return;
     this.#describe(slot, tsUs, p.payWire[i]! > p.payLen[i]!, 17);
     const flow = index === 0 ? this.#open(slot, this.#udp) : this.#flows[index - 1]!;
-    if (flow === undefined) return;
     const direction = flow.directions[this.#tracker.direction === 0 ? 0 : 1];
     payload.first = !direction.started;
     direction.started = true;
@@ -202,7 +201,6 @@ export class Streams {
       return;
     }
     const flow = index === 0 ? this.#open(slot, this.#tcp) : this.#flows[index - 1]!;
-    if (flow === undefined) return;
     const direction = this.#tracker.direction === 0 ? 0 : 1;
     const d = flow.directions[direction];
     const seq = p.tcpSeq[i]!;
@@ -497,6 +495,7 @@ export class Streams {
   }
 }
 
+/** @cold once a slot of the pool, which is used again */
 function newDirection(): Direction {
   return { nextSeq: 0, started: false, skip: 0, kept: EMPTY, keptLen: 0, waiting: [], waitingBytes: 0 };
 }

@@ -152,7 +152,7 @@ export class Tracker {
     const meta = (proto | (v6 ? 256 : 0) | (segment << 9)) >>> 0;
     const hash = flowHash(words, low, high, ports, meta);
     const flows = this.flows;
-    let slot = flows.find(hash, words, low, high, ports, meta);
+    let slot = flows.lookUp(hash, words, low, high, ports, meta);
     const tcpFlags = layer === LAYER.tcp ? p.tcpFlags[i]! : 0;
     if (slot !== NONE && layer === LAYER.tcp && (tcpFlags & (SYN | ACK | RST)) === SYN && this.#isOver(slot)) {
       // The same ports used again: a new flow (RFC 9293 3.6.1).

@@ -6,6 +6,15 @@
 const MAX_DATAGRAM = 65535;
 const MAX_FRAGMENTS = 128;
 
+const EMPTY = new Uint8Array(0);
+
+/** A larger buffer that begins with the bytes of the former one. */
+function createBuffer(former: Uint8Array, size: number): Uint8Array {
+  const buffer = new Uint8Array(size);
+  buffer.set(former);
+  return buffer;
+}
+
 interface Slot {
   used: boolean;
   startedUs: number;
@@ -92,9 +101,7 @@ export class FragmentTable {
       }
     }
     if (slot.bytes.length < end) {
-      const grown = new Uint8Array(Math.min(MAX_DATAGRAM, Math.max(2048, end * 2)));
-      grown.set(slot.bytes);
-      slot.bytes = grown;
+      slot.bytes = createBuffer(slot.bytes, Math.min(MAX_DATAGRAM, Math.max(2048, end * 2)));
     }
     for (let i = from, o = fragmentOffset; i < to; i++, o++) slot.bytes[o] = source[i]!;
     slot.starts[slot.pieces] = fragmentOffset;
@@ -107,7 +114,7 @@ export class FragmentTable {
     this.bytes = slot.bytes;
     this.length = slot.total;
     // The bytes are handed out, so the slot gets a new buffer when it is used again.
-    slot.bytes = new Uint8Array(0);
+    slot.bytes = EMPTY;
     this.#release(slot);
     return this.length;
   }
