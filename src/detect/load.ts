@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describeError, WardwatchError } from '../kernel/errors.ts';
 import type { DetectConfig } from './config.ts';
-import type { DetectorDefinition, ParamSpec } from './sdk.ts';
+import type { DetectorDefinition } from './sdk.ts';
 
 export interface LoadedDetector {
   readonly definition: DetectorDefinition;
