@@ -46,7 +46,11 @@ export async function buildHotPath(settings: HotPathSettings): Promise<BuiltHotP
       dissectors: settings.stage === 'all' || settings.stage === 'app' ? dissectors : [],
       detectors: detectors.loaded,
       classes,
-      decider: createDecider(loadKnowledge(classes), createOuiTable()),
+      // Before the last stage there are no devices to decide about, and reading the profiles takes time.
+      decider:
+        settings.stage === 'all'
+          ? createDecider(loadKnowledge(classes), createOuiTable())
+          : { decide: () => undefined },
       output: settings.output,
       ...(settings.onDetectorFailure === undefined ? {} : { onDetectorFailure: settings.onDetectorFailure }),
     },
