@@ -143,6 +143,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   readonly #leaves: Uint8Array;
   readonly #ja3 = new Map<number, string>();
   readonly #ja4 = new Map<number, string>();
+  /** What the outputs have last heard of a device. */
+  readonly #written = new WeakMap<Device, { version: number; packets: number; atUs: number }>();
   readonly #segmentLastUs: number[] = [];
   readonly #undecodable = new Float64Array(DECODE_EVENTS.length);
   readonly #appEvents = new Map<string, number>();
@@ -288,15 +290,23 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#closeWindows(this.#nowUs, true);
     this.#correlator.endAll();
     this.#flushAlerts();
-    this.writeDevices();
+    this.writeDevices(true);
   }
 
-  /** Writes every device that has changed since it was last written. */
-  writeDevices(): void {
+  /**
+   * Writes every device of which something is known that was not when it was last written; that it merely was
+   * heard again is worth a row once a minute of event time, or with `all`.
+   */
+  writeDevices(all = false): void {
     this.#decideAll();
     if (this.#out.device === undefined) return;
     for (const device of this.#devices.devices) {
+      const before = this.#written.get(device);
+      const heard = before === undefined || device.packets !== before.packets;
+      const known = before === undefined || device.version !== before.version;
+      if (!known && !(heard && (all || this.#nowUs - before.atUs >= LONG_WINDOW_US))) continue;
       device.version++;
+      this.#written.set(device, { version: device.version, packets: device.packets, atUs: this.#nowUs });
       this.#out.device(toDeviceRow(device, this.#ocsf, device.bytes, device.packets));
     }
   }
