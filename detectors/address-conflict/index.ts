@@ -164,6 +164,14 @@ export default defineDetector({
       });
     }
 
+    function goesOn(device: DeviceView, ip: string, nowUs: number): void {
+      if (handovers.size === 0) return;
+      const h = handovers.get(ip);
+      if (h === undefined || h.before !== device || nowUs - h.tsUs <= overlapUs) return;
+      if (nowUs - h.tsUs > heardUs) handovers.delete(ip);
+      else conflict(h, nowUs, 'its holder goes on using it');
+    }
+
     function changed(device: DeviceView, what: string, was: string, is: string): void {
       const id = identities(device);
       const nowUs = ctx.nowUs();
@@ -209,10 +217,13 @@ export default defineDetector({
         }
         if (source === 'dhcp' || nowUs - Math.max(beforeLastUs, before.lastUs) > heardUs) return;
         if (before.learning && after.learning) return;
+        if (back !== undefined && back.before === before && back.after === after) return;
         if (handovers.size < MAX_HANDOVERS) handovers.set(ip, { ip, before, after, tsUs: nowUs, beforeLastUs });
       },
       onArp(arp): void {
-        if (arp.sender !== undefined) uses(arp.sender, arp.senderIp, ctx.nowUs());
+        if (arp.sender === undefined || arp.senderIp === '') return;
+        uses(arp.sender, arp.senderIp, ctx.nowUs());
+        goesOn(arp.sender, arp.senderIp, ctx.nowUs());
       },
       onFlowStart(flow): void {
         const { orig } = flow;
@@ -221,11 +232,7 @@ export default defineDetector({
         // A flow that was picked up from its answers says nothing of what its originator still uses.
         if (!flow.ttlOfOrig) return;
         uses(device, orig.ip, flow.startUs);
-        if (handovers.size > 0) {
-          const h = handovers.get(orig.ip);
-          if (h !== undefined && h.before === device && flow.startUs - h.tsUs > overlapUs)
-            conflict(h, flow.startUs, 'its holder goes on using it');
-        }
+        goesOn(device, orig.ip, flow.startUs);
         if (flow.proto !== 'tcp' || !flow.fromStart || flow.ttl === 0) return;
         const id = identities(device);
         const start = startOf(flow.ttl);

@@ -121,11 +121,11 @@ export default defineDetector({
       });
     }
 
-    function judge(device: DeviceView, nowUs: number): void {
+    function judge(device: DeviceView, nowUs: number, cold: boolean): void {
       const c = claimants(device);
       const live: Claim[] = [];
       let gateway = false;
-      let repeated = false;
+      let repeated = 0;
       for (const [key, claim] of c.claims) {
         if (nowUs - claim.lastUs > window_s * 1e6) {
           c.claims.delete(key);
@@ -134,9 +134,9 @@ export default defineDetector({
         }
         live.push(claim);
         if (claim.victim.isGateway) gateway = true;
-        if (claim.contested && claim.count >= repeats) repeated = true;
+        if (claim.contested && claim.count >= repeats) repeated++;
       }
-      if (live.length < victims && !gateway && !repeated) return;
+      if (cold ? repeated < victims : live.length < victims && !gateway && repeated === 0) return;
       if (live.length <= c.told && nowUs - c.toldUs < window_s * 1e6) return;
       c.told = live.length;
       c.toldUs = nowUs;
@@ -146,7 +146,7 @@ export default defineDetector({
         device,
         subject: 'claims',
         severity: MEDIUM,
-        confidence: Math.min(98, 75 + 10 * live.length + (repeated ? 10 : 0) + (gateway ? 10 : 0)),
+        confidence: Math.min(98, 75 + 10 * live.length + (repeated > 0 ? 10 : 0) + (gateway ? 10 : 0)),
         tsUs: nowUs,
         firstUs: first.firstUs,
         title: gateway ? 'ARP spoofing of the gateway' : 'ARP spoofing',
@@ -199,7 +199,8 @@ export default defineDetector({
           return;
         }
         const c = claimants(device);
-        if (device.isGateway || c.usual.has(key)) return;
+        const cold = device.learning && holder.device.learning;
+        if (device.isGateway || (!cold && c.usual.has(key))) return;
         const victim = holder.device;
         const there = nowUs - Math.max(holder.lastUs, victim.lastUs) < holder_heard_s * 1e6;
         // The former holder has gone, or has got another address in the meantime: the address has moved.
@@ -208,11 +209,8 @@ export default defineDetector({
           holder.lastUs = nowUs;
           return;
         }
-        if (device.learning && victim.learning) {
-          // While both are being learned it may be a cluster or a proxy; it is remembered as usual.
-          if (c.usual.size < MAX_CLAIMS) c.usual.add(key);
-          return;
-        }
+        // While both are being learned it may be a cluster or a proxy: it counts only where it is contested.
+        if (cold && c.usual.size < MAX_CLAIMS) c.usual.add(key);
         let claim = c.claims.get(key);
         if (claim === undefined) {
           if (c.claims.size >= MAX_CLAIMS) return;
@@ -222,7 +220,7 @@ export default defineDetector({
         }
         claim.count++;
         claim.lastUs = nowUs;
-        judge(device, nowUs);
+        judge(device, nowUs, cold);
       },
       onFlowStart(flow: FlowView): void {
         if (contested.size === 0) return;

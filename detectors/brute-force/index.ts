@@ -15,8 +15,10 @@ interface Attempts {
   readonly service: string;
   readonly times: number[];
   readonly targets: Map<number, { end: Endpoint; n: number }>;
-  /** Most in a minute while learning. */
+  /** Most in a whole minute while learning. */
   learned: number;
+  minuteUs: number;
+  inMinute: number;
   told: number;
   toldUs: number;
   /** Failures since the last success, for "and then got in". */
@@ -84,7 +86,17 @@ export default defineDetector({
           const oldest = clients.keys().next();
           if (!oldest.done) clients.delete(oldest.value);
         }
-        a = { service, times: [], targets: new Map(), learned: 0, told: 0, toldUs: 0, sinceSuccess: 0 };
+        a = {
+          service,
+          times: [],
+          targets: new Map(),
+          learned: 0,
+          minuteUs: 0,
+          inMinute: 0,
+          told: 0,
+          toldUs: 0,
+          sinceSuccess: 0,
+        };
         clients.set(key, a);
       }
       return a;
@@ -111,10 +123,13 @@ export default defineDetector({
         if (t >= nowUs - 60e6) minute++;
         firstUs = t;
       }
-      if (device.learning) {
-        // What is refused all the time, an outdated password in a service, is habit; a burst is not.
-        if (minute > a.learned && minute < failures_60s) a.learned = minute;
+      // What is refused all the time, an outdated password in a service, is habit; the burst at hand is not.
+      if (nowUs - a.minuteUs > 60e6) {
+        if (device.learning && a.inMinute > a.learned) a.learned = a.inMinute;
+        a.minuteUs = nowUs;
+        a.inMinute = 0;
       }
+      a.inMinute++;
       const usual = a.learned * learned_factor;
       const fast = minute >= Math.max(short ? short_sessions_60s : failures_60s, usual);
       const slow = !short && hour >= Math.max(failures_3600s, usual * 60);

@@ -7,6 +7,8 @@ import type { IdentityConfig } from './config.ts';
 import { Device } from './device.ts';
 
 const NONE = -1;
+/** Who was heard within this time still has the address that it claimed. */
+const HOLDS_US = 30_000_000;
 
 /** Who holds an IP address in a segment, by its own word (ARP, DHCP, ND) or by use. */
 export interface Binding {
@@ -138,6 +140,22 @@ export class DeviceTable {
   ): void {
     if (isUnspecified(words, at, v6) || isMulticastIp(words, at, v6)) return;
     const ip = ipText(words, at, v6);
+    const binding = this.#bindings.get(addressKey(words, at, device.segment));
+    if (
+      source !== 'dhcp' &&
+      binding !== undefined &&
+      binding.device !== device &&
+      binding.claimed &&
+      nowUs - binding.device.lastUs < HOLDS_US &&
+      binding.device.ip === ip
+    ) {
+      // The holder is still there: a mere claim does not take its address away, nor make it the claimant's.
+      this.#listener.bindingChanged(
+        { ip, before: binding.device, after: device, beforeLastUs: binding.lastUs, source },
+        nowUs,
+      );
+      return;
+    }
     device.useAddress(ip, v6, true, nowUs);
     this.#bind(device, words, at, ip, true, source, nowUs);
   }
@@ -162,6 +180,8 @@ export class DeviceTable {
     if (isV4 && device.addresses.size > 0) {
       device.strangers++;
       if (device.strangers >= this.#config.gateway_addresses || !this.#networks.has(words, at, v6)) {
+        // What has been learned as an end of its own does not turn into a router: it forges addresses.
+        if (!device.learning) return;
         this.#becomeGateway(device);
         return;
       }
