@@ -112,8 +112,14 @@ export class Device {
       (present.v6 && !v6) ||
       (present.v6 === v6 && (claimed ? ip !== this.ip : !present.claimed && !present.v6))
     )
-      this.ip = ip;
+      this.#setIp(ip);
     return use;
+  }
+
+  #setIp(ip: string): void {
+    if (this.ip === ip) return;
+    this.ip = ip;
+    this.version++;
   }
 
   addEvidence(source: string, value: string, nowUs: number): void {
