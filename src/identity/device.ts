@@ -46,7 +46,7 @@ export class Device {
   strangers = 0;
   /** Still learning what this device normally does. */
   learning = true;
-  /** Event time of the last second in which it was heard, for silence. */
+  /** Grows with everything new that is known of it. */
   version = 0;
   readonly addresses = new Map<string, AddressUse>();
   readonly evidence = new Map<string, Evidence>();
