@@ -1,0 +1,225 @@
+import type { AlertSink } from '../alerts/delivery.ts';
+import type { Component, Reporter } from '../kernel/component.ts';
+import type { AlertRow } from '../kernel/rows.ts';
+import { systemClock } from './clock.ts';
+import type { Clock } from './clock.ts';
+import type { OutboxConfig } from './config.ts';
+import { Lane } from './lane.ts';
+import type { LaneStatus } from './lane.ts';
+import { Outbox } from './outbox.ts';
+import type { AlertVersion, DeskRequest, OutboxCounts, OutboxEndpoint } from './outbox.ts';
+
+export { outboxConfigSchema } from './config.ts';
+export type { OutboxConfig } from './config.ts';
+export type { LaneStatus } from './lane.ts';
+
+/** So many alerts are read from the store at a time. */
+const PAGE = 500;
+
+/** What the delivery needs of the store (see src/store/contract.ts). */
+export interface StoredAlerts {
+  alert(uid: string): Promise<AlertRow | undefined>;
+  alerts(
+    filter: { from?: number; to?: number; sort?: 'time' },
+    limit: number,
+    cursor?: string,
+  ): Promise<{ rows: AlertRow[]; next: string | undefined }>;
+}
+
+export interface DeliveryEndpoint extends OutboxEndpoint {
+  readonly sink: AlertSink;
+}
+
+export interface DeliveryDeps {
+  readonly endpoints: readonly DeliveryEndpoint[];
+  readonly store: StoredAlerts;
+  readonly reporter: Reporter;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  /** How often requests of the command line, and room for deferred alerts, are looked for; 1000 ms. */
+  readonly lookMs?: number;
+}
+
+/** Delivers every alert that was stored to every endpoint that wants it; at least once, with a stable id. */
+export interface DeliveryDesk extends Component {
+  /**
+   * Stores alerts and queues them. `write` puts the rows into the store and resolves when they are safe; what it
+   * throws is thrown on, and what it stored before it threw is found at the next start.
+   */
+  accept(alerts: readonly AlertRow[], write: () => Promise<void>): Promise<void>;
+  status(): { endpoints: LaneStatus[]; counts: Readonly<OutboxCounts> };
+}
+
+/**
+ * Inert until `start`, which opens the outbox, settles what a crash left open by asking the store, and begins to
+ * deliver. The store has to be open from before `start` until after `stop`.
+ *
+ * `start` fails with `WW_CONFIG` (a secret or certificate cannot be read), `WW_OUTPUT`, `WW_DISK_FULL` or
+ * `WW_STORE_SCHEMA` (the outbox), or with what the store throws.
+ */
+export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): DeliveryDesk {
+  const { store, reporter, endpoints } = deps;
+  const clock = deps.clock ?? systemClock;
+  const random = deps.random ?? Math.random;
+  const lookMs = deps.lookMs ?? 1000;
+  let outbox: Outbox | undefined;
+  let lanes: Lane[] = [];
+  let cancelLook: (() => void) | undefined;
+  /** Work on requests and deferred alerts, one after the other. */
+  let background: Promise<void> = Promise.resolve();
+  let running = false;
+
+  const open = (): Outbox => {
+    if (outbox === undefined) throw new Error('the delivery has not been started');
+    return outbox;
+  };
+
+  const pump = (): void => {
+    for (const lane of lanes) lane.pump();
+  };
+
+  const gauges = (): void => {
+    const { queued, dead, deferred } = open().counts();
+    reporter.gauge('delivery_queued', queued);
+    reporter.gauge('delivery_dead_letters', dead);
+    reporter.gauge('delivery_deferred', deferred);
+  };
+
+  /** Alerts under way into the store when the last run ended: stored or not, nobody else knows. */
+  const settleIntents = async (box: Outbox): Promise<void> => {
+    const unstored: AlertVersion[] = [];
+    const left = new Map<string, AlertVersion[]>();
+    for (const intent of box.intents()) left.set(intent.uid, [...(left.get(intent.uid) ?? []), intent]);
+    for (const [uid, versions] of left) {
+      const row = await store.alert(uid);
+      // The store keeps the newest version alone: it stands for those before it.
+      if (row !== undefined && versions.some(({ version }) => version <= row.version)) box.adopt([row], clock.now());
+      unstored.push(...versions);
+    }
+    if (unstored.length > 0) {
+      box.forget(unstored);
+      reporter.log('info', 'alerts under way at the last end were settled', { alerts: unstored.length });
+    }
+  };
+
+  /** Alerts that are stored but newer than anything the outbox has seen, as after it was restored from a backup. */
+  const catchUp = async (box: Outbox): Promise<void> => {
+    const since = box.watermark();
+    if (since === undefined) {
+      // A new outbox: what is stored already is history.
+      const { rows } = await store.alerts({ sort: 'time' }, 1);
+      box.raiseWatermark(rows[0]?.time ?? 0);
+      return;
+    }
+    let newest = since;
+    let cursor: string | undefined;
+    do {
+      const page = await store.alerts({ from: since + 1, sort: 'time' }, PAGE, cursor);
+      box.adopt(page.rows, clock.now());
+      newest = Math.max(newest, page.rows[0]?.time ?? since);
+      cursor = page.next;
+    } while (cursor !== undefined);
+    // Only now: pages come newest first, and a crash between two must leave the older ones to be found.
+    box.raiseWatermark(newest);
+  };
+
+  const admitDeferred = async (box: Outbox): Promise<void> => {
+    while (running && box.counts().deferred > 0 && box.hasRoom) {
+      const asked = box.deferred(PAGE);
+      const rows: AlertRow[] = [];
+      for (const { uid } of asked) {
+        const row = await store.alert(uid);
+        if (row !== undefined) rows.push(row);
+      }
+      box.admit(asked, rows, clock.now());
+      pump();
+    }
+  };
+
+  const replay = async (box: Outbox, request: DeskRequest): Promise<number> => {
+    let queued = 0;
+    let cursor: string | undefined;
+    do {
+      // A long range does not fill the queue: it waits for room, as new alerts do.
+      while (running && !box.hasRoom) await new Promise<void>((resolve) => clock.after(lookMs, resolve));
+      if (!running) return queued;
+      const page = await store.alerts({ from: request.fromMs, to: request.toMs, sort: 'time' }, PAGE, cursor);
+      queued += box.requeue(page.rows, request.endpoint, clock.now());
+      cursor = page.next;
+      pump();
+    } while (cursor !== undefined);
+    return queued;
+  };
+
+  const serve = async (box: Outbox): Promise<void> => {
+    for (const request of box.requests()) {
+      let queued = 0;
+      if (request.kind === 'replay') queued = await replay(box, request);
+      else if (request.kind === 'revive') queued = box.revive(request.endpoint, clock.now());
+      else for (const lane of lanes) if (lane.name === request.endpoint) lane.enable();
+      if (!running) return;
+      box.requestDone(request.id);
+      reporter.log('info', `delivery: ${request.kind}`, { endpoint: request.endpoint, queued });
+      pump();
+    }
+    await admitDeferred(box);
+    gauges();
+  };
+
+  const look = (): void => {
+    background = background
+      .then(() => serve(open()))
+      .catch((error: unknown) => {
+        reporter.log('error', 'the outbox or the store does not answer; tried again', {
+          error: error instanceof Error ? error.name : 'unknown',
+        });
+      })
+      .then(() => {
+        if (running) cancelLook = clock.after(lookMs, look);
+      });
+  };
+
+  return {
+    async start() {
+      for (const { sink } of endpoints) await sink.start();
+      const box = new Outbox(config, endpoints, (n, reason) => reporter.dropped('deliveries', n, reason));
+      outbox = box;
+      const retired = box.retireOthers();
+      if (retired > 0)
+        reporter.log('warn', 'deliveries to endpoints that are gone are dead letters now', { n: retired });
+      await settleIntents(box);
+      await catchUp(box);
+      lanes = endpoints.map(({ name, sink }) => new Lane(name, sink, config, { outbox: box, clock, random, reporter }));
+      running = true;
+      for (const lane of lanes) lane.start();
+      gauges();
+      look();
+    },
+
+    async stop() {
+      if (outbox === undefined) return;
+      running = false;
+      cancelLook?.();
+      await background;
+      let cancel = (): void => {};
+      const time = new Promise<void>((resolve) => (cancel = clock.after(config.drain_s * 1000, resolve)));
+      await Promise.race([time, Promise.all(lanes.map((lane) => lane.drained()))]);
+      cancel();
+      await Promise.all(lanes.map((lane) => lane.stop()));
+      outbox.close();
+      outbox = undefined;
+    },
+
+    async accept(alerts, write) {
+      if (alerts.length === 0) return write();
+      const box = open();
+      box.prepare(alerts);
+      await write();
+      box.commit(alerts, clock.now());
+      gauges();
+      pump();
+    },
+
+    status: () => ({ endpoints: lanes.map((lane) => lane.status()), counts: open().counts() }),
+  };
+}
