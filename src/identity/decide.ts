@@ -3,6 +3,7 @@ import type { Device } from './device.ts';
 import { NAME_SOURCES } from './evidence.ts';
 import type { AtomHit, Knowledge, KnownRule } from './knowledge.ts';
 import type { OuiTable } from './oui.ts';
+import type { ProfileSpec } from './profile-schema.ts';
 
 /** Decides what a device is from its evidence. Pure: the same evidence gives the same answer. */
 export interface Decider {
@@ -116,6 +117,20 @@ class Tally {
         ? {}
         : { runner_up: { value: second.candidate.value, confidence: round(secondChance) } }),
       evidence,
+    };
+  }
+
+  /** The same where one value does not rule out another: a device has many names. */
+  strongestOf(): DecidedField | undefined {
+    const [best, second] = this.strengths();
+    if (best === undefined) return undefined;
+    return {
+      value: best.candidate.value,
+      confidence: round(best.strength),
+      ...(second === undefined
+        ? {}
+        : { runner_up: { value: second.candidate.value, confidence: round(second.strength) } }),
+      evidence: strongest(best.candidate.evidence),
     };
   }
 }
@@ -248,24 +263,25 @@ export function createDecider(knowledge: Knowledge, oui: OuiTable): Decider {
       }
 
       const type = types.decide(LEAST_TYPE);
-      let bestProfile: { index: number; strength: number } | undefined;
+      let bestProfile: { index: number; strength: number; order: number } | undefined;
       for (const [index, own] of byProfile) {
         const profile = profiles[index]!;
         const first = own.strengths()[0];
-        if (first === undefined) continue;
+        if (first === undefined || profile.class !== type?.value) continue;
         const evidence: FieldEvidence = {
           source: 'profile',
           value: profile.id,
           weight: round(first.strength),
           time: Math.floor(device.firstUs / 1000),
         };
-        if (profile.class !== type?.value) continue;
+        const order =
+          specificity(profile, first.strength) + noisyOr(first.candidate.families) * first.candidate.against;
         if (
           bestProfile === undefined ||
-          first.strength > bestProfile.strength ||
-          (first.strength === bestProfile.strength && profile.id < profiles[bestProfile.index]!.id)
+          order > bestProfile.order ||
+          (order === bestProfile.order && profile.id < profiles[bestProfile.index]!.id)
         )
-          bestProfile = { index, strength: first.strength };
+          bestProfile = { index, strength: first.strength, order };
         const beyondOui = withoutFamily(first.candidate, 'oui');
         if (profile.vendor !== undefined && beyondOui > 0)
           tally('vendor_name').add(
@@ -293,7 +309,7 @@ export function createDecider(knowledge: Knowledge, oui: OuiTable): Decider {
       const decided: Record<string, DecidedField> = {};
       if (type !== undefined) decided['type'] = type;
       for (const field of FIELDS) {
-        const value = fields[field]?.decide();
+        const value = field === 'hostname' ? fields[field]?.strongestOf() : fields[field]?.decide();
         if (value !== undefined) decided[field] = value;
       }
       if (bestProfile !== undefined)
@@ -386,6 +402,12 @@ function takeOut(
       if (here.taken.vendor !== undefined) put('vendor_name', here.taken.vendor, 0.6, here, rule.verified);
     }
   }
+}
+
+/** What says more comes first, as long as it is likely: a model, then a maker's family, then a class. */
+function specificity(profile: ProfileSpec, strength: number): number {
+  if (strength < 0.5) return 0;
+  return profile.model !== undefined ? 3 : profile.vendor !== undefined ? 2 : 1;
 }
 
 function withoutFamily(candidate: Candidate, family: string): number {

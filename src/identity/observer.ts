@@ -29,6 +29,9 @@ export interface Heard {
 /** Services that everybody uses: partners in them say nothing about what a device is. */
 const COMMON: ReadonlySet<Act> = new Set<Act>(['dhcp', 'dns', 'ntp', 'syslog', 'snmp', 'upnp', 'kerberos', 'ldap']);
 
+/** From this confidence on a class is not put in question by new behaviour. */
+const SETTLED = 0.6;
+
 const KEYS = new Map<Act, { serves: RoleKey; uses: RoleKey }>();
 function keysOf(act: Act): { serves: RoleKey; uses: RoleKey } {
   let keys = KEYS.get(act);
@@ -95,8 +98,8 @@ export class IdentityObserver {
     nowUs: number,
   ): void {
     const keys = keysOf(act);
-    const serving = localDevice(server);
-    const using = localDevice(client);
+    const serving = open(localDevice(server));
+    const using = open(localDevice(client));
     if (noteServer && serving !== undefined) {
       const peer = client === undefined || client.isMulticast ? 0 : client.key;
       if (serving.roles.note(keys.serves, peer, nowUs)) serving.undecided = true;
@@ -127,6 +130,16 @@ function named(value: number | undefined, names: true | Readonly<Record<number, 
     .filter(([bit]) => (value & (1 << Number(bit))) !== 0)
     .map(([, name]) => name)
     .join(' ');
+}
+
+/**
+ * Undefined for a device that is known and has learned what it normally does. What it begins to do later is
+ * behaviour to be judged, no evidence of what it is: a workstation that takes to polling monitors has not
+ * become a central station.
+ */
+function open(device: Device | undefined): Device | undefined {
+  const settled = device !== undefined && !device.learning && (device.fields['type']?.confidence ?? 0) >= SETTLED;
+  return settled ? undefined : device;
 }
 
 function localDevice(party: Party | undefined): Device | undefined {
