@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
 import type { ErrorCode } from '../kernel/errors.ts';
 import type { Reporter } from '../kernel/component.ts';
+import { standardInput } from './standard-input.ts';
 import type { PipelineHost, PipelineProgress, PipelineRequest } from './pipeline.ts';
 import { passReport } from './thread-messages.ts';
 import type { FromWorker, ToWorker } from './thread-messages.ts';
@@ -21,7 +22,8 @@ export interface HotPathThread {
 /** Starts the hot path in a thread of its own. `host` is called on this one. */
 export function startHotPathThread(request: PipelineRequest, host: PipelineHost, stop: AbortSignal): HotPathThread {
   const worker = new Worker(WORKER, { workerData: request, stdin: request.files.includes('-') });
-  if (worker.stdin !== null) process.stdin.pipe(worker.stdin);
+  const input = worker.stdin === null ? undefined : standardInput();
+  if (worker.stdin !== null) input?.on('error', () => worker.stdin?.end()).pipe(worker.stdin);
   const say = (message: ToWorker): void => worker.postMessage(message);
   stop.addEventListener('abort', () => say({ type: 'stop' }), { once: true });
   if (stop.aborted) say({ type: 'stop' });
@@ -62,6 +64,8 @@ export function startHotPathThread(request: PipelineRequest, host: PipelineHost,
     ended,
     terminate: async () => {
       await worker.terminate();
+      // A pipe that its writer keeps open must not keep the process.
+      input?.destroy();
     },
   };
 }

@@ -184,8 +184,6 @@ export async function runAll(request: RunRequest): Promise<void> {
       await new Promise<void>((resolve) => request.stop.addEventListener('abort', () => resolve(), { once: true }));
   } finally {
     await thread?.terminate();
-    // A pipe that stays open must not keep the process.
-    if (request.files.includes('-')) process.stdin.destroy();
     await api.stop();
     await store.stop();
   }

@@ -2,11 +2,13 @@ import { access, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runAll } from '../app/run.ts';
+import { PASSED_INPUT } from '../app/standard-input.ts';
 import { loadConfig } from '../config/index.ts';
 import type { Config } from '../config/index.ts';
 import { WardwatchError } from '../kernel/errors.ts';
 import { createProgress } from '../telemetry/progress.ts';
 import { version } from './index.ts';
+import { runWithInputPassed } from './pass-input.ts';
 import { remarksOf } from './remarks.ts';
 import type { RunOptions } from './run.ts';
 import { untilSignal } from './until-signal.ts';
@@ -18,6 +20,10 @@ const DEMO_STORE = './data/demo';
 
 export async function runCommand(files: string[], options: RunOptions): Promise<void> {
   const { config } = loadConfig({ file: options.config });
+  if (files.includes('-') && config.store.mode === 'embedded' && process.env[PASSED_INPUT] === undefined) {
+    process.exitCode = await runWithInputPassed();
+    return;
+  }
   const watched = options.demo === true ? await demo(options, config, files) : own(options, config, files);
 
   const signal = untilSignal('what has been seen is being stored');

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -111,6 +111,7 @@ async function openEmbedded(config: StoreConfig): Promise<Engine> {
   // Loaded only here: the engine is a native library of several hundred megabytes.
   const { createChdbConnection } = await import('chdb/connection');
   const { drainPending } = await import('chdb');
+  hideStandardInput();
   let connection;
   try {
     connection = createChdbConnection({ path });
@@ -134,6 +135,20 @@ async function openEmbedded(config: StoreConfig): Promise<Engine> {
     throw cause;
   }
   return { client, place: path, close };
+}
+
+/**
+ * The engine takes what a pipe or a file on standard input holds for data of its inserts, and then finds it is
+ * none. So it gets an empty one: descriptor 0 is closed, and the next file that is opened has it.
+ */
+function hideStandardInput(): void {
+  try {
+    if (fstatSync(0).isCharacterDevice()) return;
+    closeSync(0);
+  } catch {
+    // It was closed already.
+  }
+  openSync('/dev/null', 'r');
 }
 
 async function whyNotOpened(path: string, holder: string, cause: unknown): Promise<WardwatchError> {
