@@ -10,10 +10,12 @@ import { registerDoctor } from './doctor.ts';
 import { examples } from './frame.ts';
 import { registerInspect } from './inspect.ts';
 import { registerMigrate } from './migrate.ts';
+import { registerProfiles } from './profiles.ts';
 import { registerReplay } from './replay.ts';
 import { registerRun } from './run.ts';
 import { registerSensor } from './sensor.ts';
 import { registerServer } from './server.ts';
+import { registerSimulate } from './simulate.ts';
 import { registerTopics } from './topics.ts';
 import type { GlobalOptions, Register } from './frame.ts';
 
@@ -26,7 +28,9 @@ const commands: Register[] = [
   registerTopics,
   registerReplay,
   registerInspect,
+  registerSimulate,
   registerDetectors,
+  registerProfiles,
   registerBench,
   registerDevices,
   registerDoctor,
