@@ -1,11 +1,4 @@
-import {
-  INFORMATIONAL,
-  LOW,
-  defineDetector,
-  keepEndpoint,
-  nameOf,
-  plural,
-} from '../../src/detect/sdk.ts';
+import { INFORMATIONAL, LOW, defineDetector, keepEndpoint, nameOf, plural } from '../../src/detect/sdk.ts';
 import type { DeviceView, Endpoint, MessageView, Severity, Technique } from '../../src/detect/sdk.ts';
 
 /** One kind of weakness: what it is, and what to do about it. */
