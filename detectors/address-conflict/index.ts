@@ -1,5 +1,5 @@
 import { LOW, MEDIUM, defineDetector, endpointOf, keyOf, nameOf } from '../../src/detect/sdk.ts';
-import type { DeviceView, Severity, Technique } from '../../src/detect/sdk.ts';
+import type { DeviceView, FlowView, Severity, Technique } from '../../src/detect/sdk.ts';
 
 /** Addresses and fingerprints under one hardware address. */
 interface Identity {
@@ -11,9 +11,11 @@ interface Identity {
   hostname: string;
   fingerprint: string;
   vendorClass: string;
-  /** Hop limits of its own TCP connection attempts while learning. */
-  readonly ttls: Set<number>;
-  tcpLearned: number;
+  /** Start values of the hop limit while learning, as `protocol/value`, and how many were seen by protocol. */
+  readonly ttls: Set<string>;
+  readonly ttlsSeen: { tcp: number; udp: number };
+  /** Protocols of which another start value has been seen. */
+  readonly otherTtl: Set<string>;
   /** What has changed of its stack, with the time. */
   readonly changes: Map<string, { readonly was: string; readonly is: string; readonly tsUs: number }>;
   toldChanges: number;
@@ -30,6 +32,8 @@ interface Handover {
 
 const MAX_HANDOVERS = 1024;
 const MAX_ADDRESSES = 16;
+/** Hop limits seen before another one says something. */
+const LEARNED_TTLS = 5;
 const MASQUERADE: readonly Technique[] = [
   { id: 'T0849', name: 'Masquerading', matrix: 'ics' },
   { id: 'T0864', name: 'Transient Cyber Asset', matrix: 'ics' },
@@ -78,7 +82,8 @@ export default defineDetector({
       fingerprint: '',
       vendorClass: '',
       ttls: new Set(),
-      tcpLearned: 0,
+      ttlsSeen: { tcp: 0, udp: 0 },
+      otherTtl: new Set(),
       changes: new Map(),
       toldChanges: 0,
     }));
@@ -172,6 +177,30 @@ export default defineDetector({
       else conflict(h, nowUs, 'its holder goes on using it');
     }
 
+    /** The start value of the hop limit is a trait of the network stack, by protocol. */
+    function hops(device: DeviceView, flow: FlowView): void {
+      const proto = flow.proto;
+      if ((proto !== 'tcp' && proto !== 'udp') || flow.ttl === 0) return;
+      if (proto === 'udp' && (flow.resp.port === 67 || flow.resp.port === 68)) return;
+      const id = identities(device);
+      const start = startOf(flow.ttl);
+      const trait = `${proto}/${start}`;
+      if (device.learning) {
+        id.ttls.add(trait);
+        id.ttlsSeen[proto]++;
+        return;
+      }
+      if (id.ttlsSeen[proto] < LEARNED_TTLS) return;
+      if (!id.ttls.has(trait)) {
+        id.otherTtl.add(proto);
+        const usual = [...id.ttls].filter((t) => t.startsWith(proto)).map((t) => t.slice(4));
+        changed(device, 'hop limit', usual.join(' or '), String(start));
+      } else if (id.otherTtl.has(proto)) {
+        // The old stack speaks again: both are there.
+        changed(device, 'hop limit, in turn with the old one', 'one system', 'two systems');
+      }
+    }
+
     function changed(device: DeviceView, what: string, was: string, is: string): void {
       const id = identities(device);
       const nowUs = ctx.nowUs();
@@ -209,7 +238,7 @@ export default defineDetector({
       onBinding(binding): void {
         const { ip, before, after, source, beforeLastUs } = binding;
         const nowUs = ctx.nowUs();
-        if (source === 'use' || before.isGateway || after.isGateway || ip.includes(':')) return;
+        if (before.isGateway || after.isGateway || ip.includes(':')) return;
         const back = handovers.get(ip);
         if (back !== undefined && back.before === after && back.after === before && nowUs - back.tsUs < heardUs) {
           conflict(back, nowUs, 'both claim it in turn');
@@ -233,15 +262,21 @@ export default defineDetector({
         if (!flow.ttlOfOrig) return;
         uses(device, orig.ip, flow.startUs);
         goesOn(device, orig.ip, flow.startUs);
-        if (flow.proto !== 'tcp' || !flow.fromStart || flow.ttl === 0) return;
-        const id = identities(device);
-        const start = startOf(flow.ttl);
-        if (device.learning) {
-          id.ttls.add(start);
-          id.tcpLearned++;
-        } else if (id.tcpLearned >= 5 && !id.ttls.has(start)) {
-          changed(device, 'hop limit', [...id.ttls].join(' or '), String(start));
-        }
+        if (!flow.resp.isMulticast) hops(device, flow);
+      },
+      onFlowEstablished(flow): void {
+        // The frame at hand is the first answer: its sender is the responder.
+        const device = flow.resp.device;
+        if (flow.ttlOfOrig || device === undefined || flow.resp.isRemote || device.isGateway) return;
+        goesOn(device, flow.resp.ip, flow.lastUs);
+        hops(device, flow);
+      },
+      onSecond(nowUs): void {
+        // Old conversations go on without new flows: that the holder is heard at all is enough after a while.
+        for (const h of handovers.values())
+          if (nowUs - h.tsUs > heardUs) handovers.delete(h.ip);
+          else if (nowUs - h.tsUs > 10e6 && h.before.ip === h.ip && nowUs - h.before.lastUs < 2e6)
+            conflict(h, nowUs, 'its holder goes on sending');
       },
       messageKinds: ['dhcp.message'],
       onMessage(message): void {

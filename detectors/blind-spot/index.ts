@@ -20,6 +20,8 @@ interface Habit {
 }
 
 const MAX_SEGMENTS = 4096;
+/** Segments go dark for longer than this. */
+const STEP_US = 5e6;
 
 export default defineDetector({
   id: 'blind-spot',
@@ -108,11 +110,12 @@ export default defineDetector({
         s.missed += flow.missedBytes;
       },
       onSecond(nowUs): void {
+        if (nowUs % STEP_US !== 0) return;
         const regular = new Map<string, { all: number; silent: number }>();
         for (const device of ctx.devices()) {
           if (device.isGateway || device.lastUs <= watchedFromUs) continue;
           const h = habits(device);
-          h.watchedS++;
+          h.watchedS += STEP_US / 1e6;
           if (device.lastUs > h.lastHeardUs) {
             const s = segments.get(device.vlan);
             const pauseS =

@@ -44,8 +44,9 @@ const LOGIN_PORTS: Readonly<Record<number, string>> = {
   5985: 'WinRM',
   5986: 'WinRM',
 };
-const SHORT_US = 8e6;
-const SHORT_BYTES = 6000;
+const SHORT_US = 12e6;
+/** A key exchange and a few refused passwords: about 5 kB by SSH, 8 kB with post-quantum keys or by RDP. */
+const SHORT_BYTES = 12_000;
 
 export default defineDetector({
   id: 'brute-force',
@@ -242,9 +243,9 @@ export default defineDetector({
             break;
           }
           default:
-            // 401 with a challenge opens every authentication by Negotiate or NTLM: only basic and digest count.
+            // 401 opens every authentication by Negotiate or NTLM: there it is no refusal.
             if (message.number('status') !== 401) break;
-            if (/basic|digest/.test(message.text('www_authenticate') ?? '')) failed(orig, resp, 'HTTP', false);
+            if (!/negotiate|ntlm/.test(message.text('www_authenticate') ?? '')) failed(orig, resp, 'HTTP', false);
         }
       },
       onFlowEnd(flow: FlowView): void {

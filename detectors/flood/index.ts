@@ -26,6 +26,8 @@ interface Target {
   main: Endpoint | undefined;
   share: number;
   lastNew: Endpoint | undefined;
+  /** Who last sent it an ICMP echo request. */
+  pinger: Endpoint | undefined;
   toldUs: number;
 }
 
@@ -72,6 +74,13 @@ export default defineDetector({
       unit: 'packets',
       doc: 'The same while the device is not learned.',
     },
+    icmp_10s: {
+      default: 1000,
+      min: 100,
+      max: 10_000_000,
+      unit: 'packets',
+      doc: 'ICMP packets in 10 seconds that a learned device sends to answer echo requests.',
+    },
     factor: { default: 5, min: 1.5, max: 1000, doc: 'Least ratio to the most that was learned.' },
     answered_share: {
       default: 0.2,
@@ -94,6 +103,7 @@ export default defineDetector({
       main: undefined,
       share: 0,
       lastNew: undefined,
+      pinger: undefined,
       toldUs: 0,
     }));
 
@@ -108,7 +118,8 @@ export default defineDetector({
         for (const source of t.sources.values()) if (top === undefined || source.n > top.n) top = source;
         t.main = top?.end;
         t.share = top === undefined ? 0 : top.n / n;
-        if (t.run >= 3) tell(device, t, nowUs, 'new flows a second', n, limit, t.learned, t.runFromUs);
+        if (t.run >= 3 || n >= 10 * limit)
+          tell(device, t, nowUs, 'new flows a second', n, limit, t.learned, t.runFromUs);
       } else {
         t.run = 0;
         if (device.learning && n > t.learned) t.learned = n;
@@ -168,6 +179,20 @@ export default defineDetector({
       });
     }
 
+    /** Echo requests that are answered one by one look like a conversation, but nobody converses at such rates. */
+    function echoes(window: WindowView, device: DeviceView): void {
+      const n = window.value('icmp_out');
+      const t = targets(device);
+      if (n < p.icmp_10s || t.pinger === undefined || device.learning) return;
+      const learned = window.standing('icmp_out')?.high ?? 0;
+      const limit = Math.max(p.icmp_10s, p.factor * learned);
+      if (n < limit) return;
+      t.main = t.pinger;
+      t.share = 1;
+      const endUs = window.startUs + 10e6;
+      tell(device, t, endUs, 'ICMP packets in 10 s (counted by its answers)', n, limit, learned, window.startUs);
+    }
+
     return {
       onFlowStart(flow): void {
         const { orig, resp } = flow;
@@ -189,10 +214,12 @@ export default defineDetector({
           if (t.flows === 17) t.self = keepEndpoint(resp);
         } else if (!device.learning && !ctx.knows(device, 'source', orig.key)) t.lastNew = keepEndpoint(orig);
         if (device.learning) ctx.novelty(device, 'source', orig.key);
+        if (flow.proto === 'icmp' && (orig.port === 8 || orig.port === 128)) t.pinger = keepEndpoint(orig);
       },
       onWindow(window: WindowView): void {
         if (window.seconds !== 10) return;
         const device = window.device;
+        echoes(window, device);
         const into = window.value('packets_in');
         if (into < p.packets_10s) return;
         if (window.value('packets_out') > p.answered_share * into) return;

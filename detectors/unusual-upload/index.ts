@@ -49,6 +49,13 @@ export default defineDetector({
       unit: 'bytes',
       doc: 'Payload sent to one new host in all its flows, at least: slow uploads.',
     },
+    fixed_bytes_total: {
+      default: 1_000_000,
+      min: 10_000,
+      max: 1e12,
+      unit: 'bytes',
+      doc: 'The same outside the segments for devices of one purpose: neither used by people nor serving others.',
+    },
     factor: {
       default: 5,
       min: 1.5,
@@ -58,7 +65,7 @@ export default defineDetector({
     ratio: { default: 3, min: 1, max: 1000, doc: 'Least ratio of sent to received payload.' },
   },
   create(ctx) {
-    const { bytes_10s, bytes_total, factor, ratio } = ctx.params;
+    const { bytes_10s, bytes_total, fixed_bytes_total, factor, ratio } = ctx.params;
     const outbound = ctx.perDevice<Outbound>(() => ({ peers: new Map(), learnedFlow: 0, windowToldUs: 0 }));
 
     function peerOf(device: DeviceView, mine: Endpoint, far: Endpoint, flow: FlowView): Peer | undefined {
@@ -186,7 +193,10 @@ export default defineDetector({
           peer.received += into;
           const external = peer.end.isPublic || peer.end.isRemote;
           const usual = external ? 0 : state.learnedFlow;
-          if (peer.sent < Math.max(bytes_total, factor * usual, 2 * peer.told)) return;
+          const cls = ctx.classOf(device);
+          const fixed = device.type !== 'unknown' && !cls.interactive && !cls.server && !cls.infrastructure;
+          const least = external && fixed ? fixed_bytes_total : bytes_total;
+          if (peer.sent < Math.max(least, factor * usual, 2 * peer.told)) return;
           if (peer.sent < ratio * peer.received) return;
           peer.told = peer.sent;
           // Within the site a new archive or server takes large amounts as well.
