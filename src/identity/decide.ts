@@ -180,12 +180,33 @@ interface Ground {
   readonly taken: AtomHit['taken'];
 }
 
+/** What each condition that holds rests on: the best of each family of evidence, in the order of the families. */
+type Grounds = Map<number, Ground[]>;
+
+function addGround(grounds: Grounds, atom: number, here: Ground): void {
+  const known = grounds.get(atom);
+  if (known === undefined) {
+    grounds.set(atom, [here]);
+    return;
+  }
+  const at = known.findIndex((other) => other.family >= here.family);
+  if (at < 0) known.push(here);
+  else if (known[at]!.family !== here.family) known.splice(at, 0, here);
+  else if (isBetter(here, known[at]!)) known[at] = here;
+}
+
+/** More taken out of the text; of equals the one that comes first in the alphabet, whenever it was seen. */
+function isBetter(a: Ground, b: Ground): boolean {
+  const more = Object.keys(a.taken).length - Object.keys(b.taken).length;
+  return more > 0 || (more === 0 && (compare(a.source, b.source) || compare(a.value, b.value)) < 0);
+}
+
 /** Combines all evidence of a device by the declared knowledge. */
 export function createDecider(knowledge: Knowledge, oui: OuiTable): Decider {
   const { vendors, profiles } = knowledge;
   return {
     decide(device) {
-      const grounds = new Map<number, Ground>();
+      const grounds: Grounds = new Map();
       const fields: Record<string, Tally> = {};
       const tally = (field: string): Tally => (fields[field] ??= new Tally());
       const put = (field: string, value: string, weight: number, ground: Ground, verified = true): void => {
@@ -201,11 +222,8 @@ export function createDecider(knowledge: Knowledge, oui: OuiTable): Decider {
       };
       const see = (source: string, value: string, firstUs: number): void => {
         const family = familyOf(source);
-        for (const { atom, taken } of knowledge.ofText(source, value)) {
-          const before = grounds.get(atom);
-          if (before === undefined || Object.keys(taken).length > Object.keys(before.taken).length)
-            grounds.set(atom, { source, value, family, firstUs, taken });
-        }
+        for (const { atom, taken } of knowledge.ofText(source, value))
+          addGround(grounds, atom, { source, value, family, firstUs, taken });
       };
 
       const maker = device.mac === '' || device.hasRandomMac ? '' : oui.vendor(device.oui);
@@ -239,7 +257,7 @@ export function createDecider(knowledge: Knowledge, oui: OuiTable): Decider {
           firstUs: use.firstUs,
           taken: {},
         };
-        for (const atom of knowledge.ofRole(use)) grounds.set(atom, here);
+        for (const atom of knowledge.ofRole(use)) addGround(grounds, atom, here);
       }
 
       const byProfile = new Map<number, Tally>();
@@ -253,13 +271,15 @@ export function createDecider(knowledge: Knowledge, oui: OuiTable): Decider {
           if (!rule.atoms.every((a) => grounds.has(a))) continue;
           applyRule(rule, grounds, byProfile, types);
         }
-      for (const [atom, here] of grounds) {
+      for (const [atom, all] of grounds) {
         const platform = knowledge.platforms.get(atom);
         if (platform === undefined) continue;
-        const os = here.taken.os ?? platform.os;
-        const version = here.taken.os_version ?? platform.version;
-        if (os !== '') put('os', os, platform.weight, here);
-        if (version !== '') put('os_version', version, platform.weight, here);
+        for (const here of all) {
+          const os = here.taken.os ?? platform.os;
+          const version = here.taken.os_version ?? platform.version;
+          if (os !== '') put('os', os, platform.weight, here);
+          if (version !== '') put('os_version', version, platform.weight, here);
+        }
       }
 
       const type = types.decide(LEAST_TYPE);
@@ -347,35 +367,31 @@ export function createDecider(knowledge: Knowledge, oui: OuiTable): Decider {
     }
   }
 
-  function applyRule(
-    rule: KnownRule,
-    grounds: ReadonlyMap<number, Ground>,
-    byProfile: Map<number, Tally>,
-    types: Tally,
-  ): void {
+  function applyRule(rule: KnownRule, grounds: Grounds, byProfile: Map<number, Tally>, types: Tally): void {
     const profile = profiles[rule.profile]!;
-    const parts = rule.atoms.map((atom) => grounds.get(atom)!);
-    const first = parts[0]!;
-    const family = parts.length === 1 ? first.family : [...new Set(parts.map((part) => part.family))].sort().join('+');
-    const evidence: FieldEvidence =
-      parts.length === 1
-        ? evidenceOf(first, rule.weight)
-        : {
-            source: 'several',
-            value: parts.map((part) => `${part.source}: ${part.value}`).join('; '),
-            weight: rule.weight,
-            time: Math.floor(Math.max(...parts.map((part) => part.firstUs)) / 1000),
-          };
     let own = byProfile.get(rule.profile);
     if (own === undefined) {
       own = new Tally();
       byProfile.set(rule.profile, own);
     }
-    own.add('', profile.id, family, rule.weight, rule.verified, evidence);
     // What speaks against one model does not speak against its class.
     const isModel = profile.vendor !== undefined || profile.model !== undefined;
-    if (rule.weight > 0 || !isModel)
-      types.add(profile.class, profile.class, family, rule.weight, rule.verified, evidence);
+    const speak = (family: string, evidence: FieldEvidence): void => {
+      own.add('', profile.id, family, rule.weight, rule.verified, evidence);
+      if (rule.weight > 0 || !isModel)
+        types.add(profile.class, profile.class, family, rule.weight, rule.verified, evidence);
+    };
+    if (rule.atoms.length === 1) {
+      for (const here of grounds.get(rule.atoms[0]!)!) speak(here.family, evidenceOf(here, rule.weight));
+      return;
+    }
+    const parts = rule.atoms.map((atom) => grounds.get(atom)![0]!);
+    speak([...new Set(parts.map((part) => part.family))].sort().join('+'), {
+      source: 'several',
+      value: parts.map((part) => `${part.source}: ${part.value}`).join('; '),
+      weight: rule.weight,
+      time: Math.floor(Math.max(...parts.map((part) => part.firstUs)) / 1000),
+    });
   }
 }
 
@@ -386,22 +402,23 @@ const TAKEN = ['model', 'firmware', 'serial', 'hostname'] as const;
 /** Fields that patterns of matching profiles have taken out of texts. */
 function takeOut(
   knowledge: Knowledge,
-  grounds: ReadonlyMap<number, Ground>,
+  grounds: Grounds,
   byProfile: ReadonlyMap<number, Tally>,
   put: (field: string, value: string, weight: number, ground: Ground, verified?: boolean) => void,
 ): void {
-  for (const [atom, here] of grounds) {
-    if (Object.keys(here.taken).length === 0) continue;
-    for (const index of knowledge.rulesOf[atom]!) {
-      const rule = knowledge.rules[index]!;
-      if (rule.weight < 0 || !byProfile.has(rule.profile) || !rule.atoms.every((a) => grounds.has(a))) continue;
-      for (const field of TAKEN) {
-        const value = here.taken[field];
-        if (value !== undefined) put(field, value, Math.max(rule.weight, 0.5), here, rule.verified);
+  for (const [atom, all] of grounds)
+    for (const here of all) {
+      if (Object.keys(here.taken).length === 0) continue;
+      for (const index of knowledge.rulesOf[atom]!) {
+        const rule = knowledge.rules[index]!;
+        if (rule.weight < 0 || !byProfile.has(rule.profile) || !rule.atoms.every((a) => grounds.has(a))) continue;
+        for (const field of TAKEN) {
+          const value = here.taken[field];
+          if (value !== undefined) put(field, value, Math.max(rule.weight, 0.5), here, rule.verified);
+        }
+        if (here.taken.vendor !== undefined) put('vendor_name', here.taken.vendor, 0.6, here, rule.verified);
       }
-      if (here.taken.vendor !== undefined) put('vendor_name', here.taken.vendor, 0.6, here, rule.verified);
     }
-  }
 }
 
 /** What says more comes first, as long as it is likely: a model, then a maker's family, then a class. */
