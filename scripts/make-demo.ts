@@ -45,7 +45,7 @@ for (const [from, to] of FILES) {
       record.writeUInt32LE(ts % 1e6, 4);
       record.writeUInt32LE(kept, 8);
       record.writeUInt32LE(wire, 12);
-      record.set(batch.bytes.subarray(batch.offset[i]!, batch.offset[i]! + kept), 16);
+      record.set(batch.bytes.subarray(batch.offset[i], batch.offset[i]! + kept), 16);
       parts.push(record);
     }
   }

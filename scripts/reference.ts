@@ -1,5 +1,5 @@
 /**
- * Writes the reference pages that come from code: settings and metrics.
+ * Writes the reference pages that come from code: settings, metrics and observations.
  *
  *   node scripts/reference.ts
  */
@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configSchema } from '../src/config/index.ts';
+import { dissectors } from '../src/decode/app/registry.ts';
 import { describeShape, shapeOf } from '../src/config/shape.ts';
 import type { Shape } from '../src/config/shape.ts';
 import { catalogue } from '../src/telemetry/catalogue.ts';
@@ -89,10 +90,44 @@ export function metricsReference(): string {
   ].join('\n');
 }
 
+export function observationsReference(): string {
+  const protocols = dissectors
+    .map((d) => ({ name: d.name, kinds: d.observations }))
+    .filter((p) => p.kinds.length > 0)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [
+    NOTICE,
+    '',
+    '# Observations',
+    '',
+    'What is said of an application message: the lines of `observations.ndjson`, after `ts`, `flow_uid`, `device`,',
+    '`protocol` and `kind` (see [replay](replay.md)). A field that a message does not have is left out.',
+    '',
+    '`text` is a word of a machine (a name, a version), never of a patient. `token` is a keyed hash: two are equal',
+    'where the identifiers are, and nothing else can be told from it. `number` is countable.',
+    '',
+    ...protocols.flatMap(({ name, kinds }) => [
+      `## ${name}`,
+      '',
+      ...kinds.flatMap((kind) => [
+        `### ${kind.kind}`,
+        '',
+        kind.doc,
+        '',
+        ...(kind.fields.length === 0 ? ['It has no fields.', ''] : []),
+        ...(kind.fields.length === 0 ? [] : ['| field | type | meaning |', '| --- | --- | --- |']),
+        ...kind.fields.map((field) => `| \`${field.name}\` | ${field.type} | ${cell(field.doc)} |`),
+        '',
+      ]),
+    ]),
+  ].join('\n');
+}
+
 /** Pages by their path in the repository. */
 export const pages: Record<string, () => string> = {
   'docs/reference/configuration.md': configurationReference,
   'docs/reference/metrics.md': metricsReference,
+  'docs/reference/observations.md': observationsReference,
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

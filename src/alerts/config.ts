@@ -20,4 +20,3 @@ export const alertsConfig = Type.Object(
   { default: {}, additionalProperties: false },
 );
 export type AlertsConfig = Static<typeof alertsConfig>;
-export const defaultAlertsConfig: AlertsConfig = { episode_s: 300, max_open: 10_000 };

@@ -102,10 +102,10 @@ export class Feed {
   }
 
   async #publishAll(publisher: FramePublisher, signal?: AbortSignal): Promise<BusPositions> {
-    const stopped = (): boolean => signal !== undefined && signal.aborted;
+    const stopped = (): boolean => signal?.aborted === true || this.#failure !== undefined;
     let published = 0;
     for (const step of this.#steps) {
-      if (stopped() || this.#failure !== undefined) break;
+      if (stopped()) break;
       const merged = mergeSources(step.sources);
       this.#reports.push(() => merged.report());
       let pace = step.speed === undefined ? undefined : new Pace(step.speed);
@@ -127,7 +127,7 @@ export class Feed {
           at = to;
         }
       }
-      if (step.learning && !stopped() && this.#failure === undefined)
+      if (step.learning && !stopped())
         this.#marks.push({
           atFrame: published,
           act: (hot) => {

@@ -26,10 +26,3 @@ export const baselineConfig = Type.Object(
   { default: {}, additionalProperties: false },
 );
 export type BaselineConfig = Static<typeof baselineConfig>;
-
-export const defaultBaselineConfig: BaselineConfig = {
-  min_learn_s: 86_400,
-  max_learn_s: 1_209_600,
-  stable_new_rate: 0.01,
-  max_set_size: 1024,
-};

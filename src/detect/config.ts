@@ -18,5 +18,3 @@ export const detectConfig = Type.Object(
   { default: {}, additionalProperties: false },
 );
 export type DetectConfig = Static<typeof detectConfig>;
-
-export const defaultDetectConfig: DetectConfig = { disabled: [], folder: '', detectors: {} };

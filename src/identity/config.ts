@@ -30,10 +30,3 @@ export const identityConfig = Type.Object(
   { default: {}, additionalProperties: false },
 );
 export type IdentityConfig = Static<typeof identityConfig>;
-
-export const defaultIdentityConfig: IdentityConfig = {
-  tap: 'auto',
-  networks: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', 'fc00::/7', 'fe80::/10'],
-  max_devices: 131_072,
-  gateway_addresses: 3,
-};

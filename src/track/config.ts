@@ -55,14 +55,3 @@ export const trackConfig = Type.Object(
   { default: {}, additionalProperties: false },
 );
 export type TrackConfig = Static<typeof trackConfig>;
-
-export const defaultTrackConfig: TrackConfig = {
-  max_flows: 262_144,
-  tcp_inactive_s: 300,
-  udp_inactive_s: 60,
-  icmp_inactive_s: 60,
-  tcp_attempt_s: 5,
-  tcp_close_s: 5,
-  max_stream_bytes: 64 << 20,
-  max_out_of_order_bytes: 65_536,
-};

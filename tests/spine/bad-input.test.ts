@@ -232,6 +232,16 @@ describe('a detector of the site', () => {
     for (const output of OUTPUTS) expect((await beside.text(output)) === (await sound.text(output)), output).toBe(true);
   });
 
+  it('is written as the documentation shows', async () => {
+    const page = readFileSync(new URL('../../docs/how-to/add-a-detector.md', import.meta.url), 'utf8');
+    const example = /^```ts\n([\s\S]*?)^```/m.exec(page)?.[1] ?? '';
+    const config = configWith({ WARDWATCH_DETECTION__FOLDER: site('night-telnet', example) });
+    const scan = resolve('demo/attack-3.pcap.gz');
+    const { summary, warnings } = await replayInto(folder('night-telnet-out'), { files: [scan], config });
+    expect(warnings).toEqual([]);
+    expect(summary.detectors_off).toEqual([]);
+  });
+
   it.each([
     ['syntax', `export default { id: 'syntax', `, /syntax cannot be used/],
     ['nothing', `export const x = 1;`, /nothing cannot be used: index has no default export/],

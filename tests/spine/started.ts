@@ -71,7 +71,9 @@ export function start(args: readonly string[], options: StartOptions): Started {
     url,
     stdin: child.stdin,
     ended,
-    says: async (words) => void (await found(new RegExp(words.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')))),
+    async says(words) {
+      await found(new RegExp(words.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
+    },
     async stop() {
       child.kill('SIGTERM');
       return ended;

@@ -1,4 +1,3 @@
-export { forestConfigSchema } from './config.ts';
 export type { ForestConfig } from './config.ts';
 export { loadForest, saveForest } from './codec.ts';
 export { createForest } from './forest.ts';
