@@ -35,7 +35,9 @@ try {
   const detector = start(['detector', '--metrics', '127.0.0.1:0'], env, folder);
   const [, watching] = await detector.says(/Metrics: (\S+)\/metrics/);
   await detector.says(/partitions assigned/);
-  console.log('file, frames, CPU s per million frames: sensor, detector; resident MiB: sensor, detector; rows stored');
+  console.log(
+    'file, frames, CPU s per million frames: sensor, detector; resident MiB: sensor, detector; devices, rows stored',
+  );
   for (const file of files) {
     const cpuBefore = await cpuOf(watching!);
     const sensor = start(['sensor', '-', '--metrics', '127.0.0.1:0'], env, folder);
@@ -55,7 +57,7 @@ try {
     const mib = (bytes: number): number => Math.round(bytes / 2 ** 20);
     console.log(
       `${file}, ${frames}, ${perMillion(sensorCpu)}, ${perMillion(cpu)}, ${mib(sensorMemory)}, ${mib(memory)}, ` +
-        `${await rowsOf(watching!)}`,
+        `${await metric(watching!, 'devices')}, ${await rowsOf(watching!)}`,
     );
     sensor.child.stdin.end();
     await sensor.ended;
