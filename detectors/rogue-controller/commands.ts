@@ -41,10 +41,26 @@ export const KINDS = [
   'poct1a.message',
   'astm.message',
   'snmp.message',
+  's7comm.message',
+  'enip.cip',
+  'dnp3.message',
+  'iec104.asdu',
+  'opcua.service',
 ] as const;
 
 /** Diagnostics: restart communications, force listen only mode. */
 const MODBUS_STOPS = new Set([1, 4]);
+const S7_STOPS = new Set(['stop', 'start', 'request-download']);
+const CIP_STOPS = new Set(['reset', 'stop']);
+const DNP3_STOPS = new Set([
+  'cold-restart',
+  'warm-restart',
+  'initialize-data',
+  'initialize-application',
+  'stop-application',
+]);
+/** IEC 60870-5-104: reset process command. */
+const IEC_RESET = 105;
 const BACNET_STOPS = new Set(['reinitializeDevice', 'deviceCommunicationControl']);
 /** IntelliVue object classes that are alarms (NOM_MOC_VMO_AL_MON). */
 const IV_ALARMS = 54;
@@ -118,6 +134,41 @@ export function commandOf(message: MessageView): Command | undefined {
       return (message.number('queries') ?? 0) > 0 ? command('astm', 'ASTM', 'read', 'query', true) : undefined;
     case 'snmp.message':
       return writes ? command('snmp', 'SNMP', 'write', 'set') : undefined;
+    case 's7comm.message': {
+      const pdu = message.text('pdu');
+      const name = message.text('function');
+      if (name === undefined || (pdu !== 'job' && !(pdu === 'userdata' && writes))) return undefined;
+      if (pdu === 'job' && S7_STOPS.has(name)) return command('s7comm', 'S7', 'stop', name);
+      if (writes) return command('s7comm', 'S7', 'write', name);
+      return name === 'setup' ? undefined : command('s7comm', 'S7', 'read', name);
+    }
+    case 'enip.cip': {
+      if (message.number('is_response') === 1) return undefined;
+      const name = message.text('service') ?? `service ${message.number('service_code') ?? '?'}`;
+      if (CIP_STOPS.has(name)) return command('enip', 'CIP', 'stop', name);
+      return command('enip', 'CIP', writes ? 'write' : 'read', name);
+    }
+    case 'dnp3.message': {
+      const name = message.text('function') ?? '';
+      if (message.number('from_master') !== 1) return undefined;
+      if (DNP3_STOPS.has(name)) return command('dnp3', 'DNP3', 'stop', name);
+      if (writes) return command('dnp3', 'DNP3', 'write', name);
+      return name === 'read' ? command('dnp3', 'DNP3', 'read', name) : undefined;
+    }
+    case 'iec104.asdu': {
+      const type = message.number('type_id') ?? 0;
+      if (type === IEC_RESET && message.number('cause') === 6)
+        return command('iec104', 'IEC 104', 'stop', 'reset process');
+      return writes ? command('iec104', 'IEC 104', 'write', `type ${type}`) : undefined;
+    }
+    case 'opcua.service': {
+      if (message.number('is_response') === 1) return undefined;
+      const name = message.text('service') ?? `service ${message.number('service_id') ?? '?'}`;
+      if (writes) return command('opcua', 'OPC UA', 'write', name);
+      return name === 'Read' || name === 'Browse' || name === 'HistoryRead'
+        ? command('opcua', 'OPC UA', 'read', name)
+        : undefined;
+    }
     default:
       return undefined;
   }
@@ -144,6 +195,19 @@ export function outcomeOf(message: MessageView): 'done' | 'refused' | undefined 
     case 'snmp.message':
       if (message.text('pdu') !== 'response') return undefined;
       return (message.number('error_status') ?? 0) === 0 ? 'done' : 'refused';
+    case 's7comm.message':
+      if (message.text('pdu') !== 'ack-data' && message.text('pdu') !== 'ack') return undefined;
+      return (message.number('error_class') ?? 0) === 0 ? 'done' : 'refused';
+    case 'enip.cip':
+      if (message.number('is_response') !== 1) return undefined;
+      return (message.number('status') ?? 0) === 0 ? 'done' : 'refused';
+    case 'dnp3.message':
+      return message.text('function') === 'response' ? 'done' : undefined;
+    case 'iec104.asdu':
+      if (message.number('cause') !== 7) return undefined;
+      return message.number('negative') === 1 ? 'refused' : 'done';
+    case 'opcua.service':
+      return message.number('is_response') === 1 ? 'done' : undefined;
     default:
       return undefined;
   }

@@ -38,6 +38,8 @@ interface Deed {
   /** Who was learned to do this to the target. */
   readonly usual: string;
   readonly usualCount: number;
+  /** Nothing was learned of the target yet. */
+  readonly learning: boolean;
   readonly commands: Set<string>;
   count: number;
   done: number;
@@ -51,6 +53,7 @@ interface Usual {
   readonly names: Map<string, Set<string>>;
 }
 
+const EFFECTS: readonly Effect[] = ['read', 'write', 'stop'];
 const MAX_DEEDS = 4096;
 const MAX_NAMES = 4;
 /** A deed that has been quiet so long is told anew when it goes on. */
@@ -99,9 +102,11 @@ export default defineDetector({
       const learned =
         deed.what === 'new-command'
           ? `${who} is a known controller of ${whom}, but never sent this kind of command`
-          : deed.usualCount === 0
-            ? `nobody was learned to do this`
-            : `until now only ${deed.usual} did this`;
+          : deed.learning
+            ? `${whom} is still being learned`
+            : deed.usualCount === 0
+              ? `nobody was learned to do this`
+              : `until now only ${deed.usual} did this`;
       ctx.finding({
         device,
         subject: `${command.protocol} ${command.effect} ${deed.what} ${target.key}`,
@@ -176,6 +181,7 @@ export default defineDetector({
         elsewhere,
         usual: names === undefined ? '' : [...names].join(', '),
         usualCount: names?.size ?? 0,
+        learning: victim?.learning ?? false,
         commands: new Set([command.name]),
         count: 1,
         done: 0,
@@ -197,8 +203,8 @@ export default defineDetector({
     }
 
     function judge(command: Command, source: Endpoint, target: Endpoint, nowUs: number): void {
-      const effect: Effect = command.effect === 'read' ? 'read' : 'write';
-      const setKey = keyOf(keyOfText(command.protocol), effect === 'read' ? 1 : 2);
+      const { effect } = command;
+      const setKey = keyOf(keyOfText(command.protocol), EFFECTS.indexOf(effect));
       const key = keyOf(source.key, target.key, setKey);
       const running = deeds.get(key) ?? deeds.get(keyOf(key, command.key));
       if (running !== undefined && nowUs - running.lastUs < EPISODE_US) {
@@ -218,23 +224,28 @@ export default defineDetector({
       if (owner === undefined) return;
       const set = victim !== undefined ? `${effect}s-from` : `${effect}s-to`;
       const other = victim !== undefined ? source.key : target.key;
+      const learned = ctx.knows(owner, set, keyOf(other, setKey));
       const bySource = ctx.novelty(owner, set, keyOf(other, setKey));
       const byCommand = ctx.novelty(owner, `${set}-command`, keyOf(other, command.key));
       if (owner.learning) {
-        if (victim !== undefined) learnName(victim, command, source);
         // What stops or restarts a device is told even of devices of which nothing is learned yet.
-        if (command.effect === 'stop' || source.isPublic)
-          begin(key, command, source, target, 'new-source', MEDIUM, 0, nowUs);
-        else if (victim !== undefined && actor !== undefined && !actor.learning)
+        if (effect === 'stop' || source.isPublic) {
+          if (!learned) begin(key, command, source, target, 'new-source', MEDIUM, 0, nowUs);
+        } else if (victim !== undefined && actor !== undefined && !actor.learning)
           judgeKnownSource(command, actor, target, setKey, nowUs);
+        if (victim !== undefined) learnName(victim, command, source);
         return;
       }
       if (actor !== undefined) ctx.novelty(actor, `${effect}s-any`, setKey);
       const elsewhere = bySource.site;
       if (bySource.isNew) {
+        // Its first stop or restart: a controller that only wrote until now is known, its command is not.
+        const writeKey = keyOf(keyOfText(command.protocol), EFFECTS.indexOf('write'));
+        const writes = effect === 'stop' && ctx.knows(owner, set.replace('stop', 'write'), keyOf(other, writeKey));
         if (effect === 'read' && !command.clinical && !report_reads && !source.isPublic) return;
-        begin(key, command, source, target, 'new-source', severityOfNew(command, source, elsewhere), elsewhere, nowUs);
-      } else if (byCommand.isNew && effect === 'write') {
+        const what = writes ? 'new-command' : 'new-source';
+        begin(key, command, source, target, what, severityOfNew(command, source, elsewhere), elsewhere, nowUs);
+      } else if (byCommand.isNew && effect !== 'read') {
         const severity = command.effect === 'stop' ? MEDIUM : LOW;
         begin(keyOf(key, command.key), command, source, target, 'new-command', severity, elsewhere, nowUs);
       }
@@ -272,9 +283,10 @@ export default defineDetector({
         const nowUs = ctx.nowUs();
         const outcome = outcomeOf(message);
         if (outcome !== undefined) {
-          for (const n of [1, 2]) {
+          for (let n = 0; n < EFFECTS.length; n++) {
             const deed = deeds.get(keyOf(listener.key, speaker.key, keyOf(keyOfText(protocolOf(message.kind)), n)));
-            if (deed === undefined) continue;
+            // Answers to what is usual come between: no more of them count than there were commands.
+            if (deed === undefined || deed.done + deed.refused >= deed.count) continue;
             if (outcome === 'done') {
               deed.done++;
               // That it worked is worth telling once.
@@ -295,7 +307,7 @@ function monitored(end: Endpoint): DeviceView | undefined {
 }
 
 function usualKey(command: Command): string {
-  return `${command.protocol} ${command.effect === 'read' ? 'read' : 'write'}`;
+  return `${command.protocol} ${command.effect}`;
 }
 
 function titleOf(deed: Deed): string {

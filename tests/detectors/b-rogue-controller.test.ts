@@ -166,3 +166,27 @@ it('says so when the alarms of a monitor are changed', () => {
   expect(b.findings[0]!.title).toContain('Change of alarms');
   expect(b.findings[0]!.techniques.map((t) => t.id)).toContain('T0838');
 });
+
+it.each([
+  ['s7comm.message', { pdu: 'job', function: 'stop', is_write: 1 }],
+  ['enip.cip', { service: 'reset', is_response: 0, is_write: 1 }],
+  ['dnp3.message', { function: 'cold-restart', from_master: 1, is_write: 1 }],
+  ['iec104.asdu', { type_id: 105, cause: 6, is_write: 1 }],
+])('tells a stop in %s from writes of the same controller, once while learning', (kind, stop) => {
+  const b = new DetectorBench(rogueController);
+  const [controller, ws] = [b.host('plc', 'plc'), b.host('ws')];
+  const write: Record<string, Record<string, string | number>> = {
+    's7comm.message': { pdu: 'job', function: 'write', is_write: 1 },
+    'enip.cip': { service: 'set-attribute-single', is_response: 0, is_write: 1 },
+    'dnp3.message': { function: 'operate', from_master: 1, is_write: 1 },
+    'iec104.asdu': { type_id: 45, cause: 6, is_write: 1 },
+  };
+  for (let i = 0; i < 5; i++) b.say(kind, ws, controller, write[kind]!);
+  expect(b.findings).toEqual([]);
+  b.say(kind, ws, controller, stop);
+  expect(b.severities()).toEqual([3]);
+  expect(b.seen()[0]!.sentence).toContain('plc is still being learned');
+  b.wait(1000);
+  b.say(kind, ws, controller, stop);
+  expect(b.findings).toHaveLength(1);
+});
