@@ -7,6 +7,7 @@ import { WardwatchError } from '../kernel/errors.ts';
 import type { RowBatch } from '../kernel/rows.ts';
 import { createStore } from '../store/index.ts';
 import { createTelemetry } from '../telemetry/index.ts';
+import { createDeliveryOf } from './delivery.ts';
 import { reportProgress, startHotPathThread } from './hot-path-thread.ts';
 import type { HotPathThread } from './hot-path-thread.ts';
 import type { PipelineProgress } from './pipeline.ts';
@@ -119,14 +120,22 @@ export async function runAll(request: RunRequest): Promise<void> {
     },
   });
 
+  const delivery = createDeliveryOf(config, {
+    store,
+    reporter: telemetry.reporter('delivery'),
+    productVersion: request.productVersion,
+  });
   let thread: HotPathThread | undefined;
   try {
+    await delivery?.start();
     await api.start();
     request.onReady(api.url());
 
     const storeRows = async (batch: RowBatch): Promise<void> => {
       try {
-        await store.write(batch);
+        await (delivery === undefined
+          ? store.write(batch)
+          : delivery.accept(batch.alerts ?? [], () => store.write(batch)));
         storeOk = true;
       } catch (error) {
         storeOk = false;
@@ -184,6 +193,7 @@ export async function runAll(request: RunRequest): Promise<void> {
       await new Promise<void>((resolve) => request.stop.addEventListener('abort', () => resolve(), { once: true }));
   } finally {
     await thread?.terminate();
+    await delivery?.stop();
     await api.stop();
     await store.stop();
   }

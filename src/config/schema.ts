@@ -6,8 +6,12 @@ import { baselineConfig } from '../baseline/config.ts';
 import { forestConfigSchema } from '../baseline/forest/config.ts';
 import { kafkaBusConfigSchema } from '../bus/kafka/config.ts';
 import { memoryBusConfigSchema } from '../bus/memory/config.ts';
+import { outboxConfigSchema } from '../desk/config.ts';
 import { detectConfig } from '../detect/config.ts';
 import { identityConfig } from '../identity/config.ts';
+import { kafkaSinkConfigSchema } from '../sinks/kafka/config.ts';
+import { syslogConfigSchema } from '../sinks/syslog/config.ts';
+import { webhookConfigSchema } from '../sinks/webhook/config.ts';
 import { liveConfigSchema } from '../sources/live/config.ts';
 import { storeConfigSchema } from '../store/config.ts';
 import { telemetryConfigSchema } from '../telemetry/config.ts';
@@ -45,6 +49,24 @@ export const configSchema = Type.Object(
     ),
     detection: detectConfig,
     store: storeConfigSchema,
+    delivery: Type.Object(
+      {
+        endpoints: Type.Array(Type.Union([webhookConfigSchema, syslogConfigSchema, kafkaSinkConfigSchema]), {
+          default: [],
+          maxItems: 64,
+          description: 'Where alerts go. See docs/reference/delivery.md for the settings of each kind.',
+        }),
+        allow: Type.Array(Type.String({ pattern: '^[0-9a-fA-F:.]+(/[0-9]{1,3})?$' }), {
+          default: [],
+          maxItems: 256,
+          description:
+            'Address ranges to which endpoints may lead, such as 10.20.0.0/16. Without it only the public Internet; ' +
+            'loopback, link-local and metadata addresses only by a range of their own.',
+        }),
+        outbox: outboxConfigSchema,
+      },
+      { ...section, description: 'Alerts to other systems' },
+    ),
     api: apiConfigSchema,
     telemetry: telemetryConfigSchema,
   },

@@ -69,6 +69,15 @@ export const catalogue: readonly Metric[] = [
   histogram('store_insert', 'Time until an insert was acknowledged.', 'table'),
   histogram('store_query', 'Time until a query was answered.', 'query'),
 
+  // Delivery
+  counter('delivery_attempts', 'Attempts to deliver an alert, by how they ended.', 'endpoint', 'outcome'),
+  histogram('delivery_wait', 'Time from the alert being stored to its first attempt.', 'endpoint'),
+  histogram('delivery_attempt', 'Time of one attempt.', 'endpoint'),
+  gauge('delivery_queued', 'Deliveries that wait or are tried.'),
+  gauge('delivery_dead_letters', 'Deliveries that were given up and are kept.'),
+  gauge('delivery_deferred', 'Alerts that wait for room in the outbox.'),
+  gauge('delivery_endpoint_away', '1 while an endpoint does not take alerts.', 'endpoint'),
+
   // API
   counter('http_requests', 'Requests answered.', 'method', 'route', 'status'),
   histogram('http_request', 'Time until the answer was complete.', 'route'),

@@ -3,10 +3,10 @@ import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import { gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
-import type { Kafka, KafkaConfig, LogEntry } from 'kafkajs';
+import type { ISocketFactory, Kafka, KafkaConfig, LogEntry } from 'kafkajs';
 import type { LogLevel, Reporter } from '../../kernel/component.ts';
 import { describeError, WardwatchError } from '../../kernel/errors.ts';
-import type { KafkaBusConfig } from './config.ts';
+import type { KafkaBusConfig, KafkaConnectionConfig } from './config.ts';
 
 /** Most bytes that one compressed batch may grow to: a few records that claim more are not believed. */
 const MAX_INFLATED_BYTES = 64 * 1024 * 1024;
@@ -95,7 +95,7 @@ async function readSetting(file: string, what: string): Promise<string> {
   }
 }
 
-async function passwordOf(sasl: NonNullable<KafkaBusConfig['sasl']>): Promise<string> {
+async function passwordOf(sasl: NonNullable<KafkaConnectionConfig['sasl']>): Promise<string> {
   if (sasl.password_file !== undefined) {
     return (await readSetting(sasl.password_file, 'sasl.password_file')).replace(/\r?\n$/, '');
   }
@@ -112,9 +112,14 @@ async function passwordOf(sasl: NonNullable<KafkaBusConfig['sasl']>): Promise<st
 
 /**
  * A kafkajs client with the settings of the configuration; nothing is connected yet.
+ * @param socketFactory opens connections in place of kafkajs' own way
  * @throws WardwatchError WW_CONFIG where a key, certificate or password cannot be read
  */
-export async function createClient(config: KafkaBusConfig, reporter: Reporter): Promise<Kafka> {
+export async function createClient(
+  config: KafkaConnectionConfig,
+  reporter: Reporter,
+  socketFactory?: ISocketFactory,
+): Promise<Kafka> {
   setCodecs();
   mendTimer();
   const settings: KafkaConfig = {
@@ -126,6 +131,7 @@ export async function createClient(config: KafkaBusConfig, reporter: Reporter): 
     retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 2 },
     logLevel: kafkajs.logLevel.INFO,
     logCreator: () => logTo(reporter),
+    ...(socketFactory === undefined ? {} : { socketFactory }),
   };
   if (config.ssl !== undefined) {
     const { ca, cert, key } = config.ssl;

@@ -3,24 +3,57 @@ import type { Static } from 'typebox';
 
 const path = (description: string) => Type.Optional(Type.String({ minLength: 1, description }));
 
+/** How to reach a cluster and to sign in there: the same for whatever talks to Kafka. */
+export const kafkaConnectionParts = {
+  brokers: Type.Array(Type.String({ pattern: '^[^\\s:/]+:[0-9]{1,5}$|^\\[[0-9a-fA-F:]+\\]:[0-9]{1,5}$' }), {
+    default: ['127.0.0.1:9092'],
+    minItems: 1,
+    maxItems: 64,
+    description: 'Brokers to ask first, each `host:port`; the others are learned from them.',
+  }),
+  client_id: Type.String({
+    default: 'wardwatch',
+    minLength: 1,
+    description: 'Name shown in the logs of the broker.',
+  }),
+  ssl: Type.Optional(
+    Type.Object(
+      {
+        ca: path('File with the certificates (PEM) that sign the certificate of the broker.'),
+        cert: path('File with the certificate (PEM) to show to the broker.'),
+        key: path('File with the private key (PEM) of that certificate.'),
+        reject_unauthorized: Type.Boolean({
+          default: true,
+          description: 'Refuse a broker whose certificate cannot be verified. Turn off only to try something out.',
+        }),
+      },
+      { additionalProperties: false, description: 'TLS to the brokers; leave out for plain TCP.' },
+    ),
+  ),
+  sasl: Type.Optional(
+    Type.Object(
+      {
+        mechanism: Type.Union([Type.Literal('plain'), Type.Literal('scram-sha-256'), Type.Literal('scram-sha-512')], {
+          default: 'scram-sha-512',
+          description: 'Way of signing in. `plain` only over TLS.',
+        }),
+        username: Type.String({ minLength: 1, description: 'User name at the broker.' }),
+        password_file: path('File that holds the password and nothing else.'),
+        password_env: path('Name of the environment variable that holds the password.'),
+      },
+      { additionalProperties: false, description: 'Signing in at the brokers.' },
+    ),
+  ),
+};
+
 /** Configuration of the bus over Apache Kafka. */
 export const kafkaBusConfigSchema = Type.Object(
   {
-    brokers: Type.Array(Type.String({ pattern: '^[^\\s:/]+:[0-9]{1,5}$|^\\[[0-9a-fA-F:]+\\]:[0-9]{1,5}$' }), {
-      default: ['127.0.0.1:9092'],
-      minItems: 1,
-      maxItems: 64,
-      description: 'Brokers to ask first, each `host:port`; the others are learned from them.',
-    }),
+    ...kafkaConnectionParts,
     topic: Type.String({
       default: 'wardwatch.frames',
       pattern: '^[a-zA-Z0-9._-]{1,230}$',
       description: 'Topic of the frames. Records that cannot be read go to the topic of this name with `.dead-letter`.',
-    }),
-    client_id: Type.String({
-      default: 'wardwatch',
-      minLength: 1,
-      description: 'Name shown in the logs of the broker.',
     }),
     group_id: Type.String({
       default: 'wardwatch',
@@ -33,34 +66,6 @@ export const kafkaBusConfigSchema = Type.Object(
       maximum: 1024,
       description: 'Partitions that are written to; the topic must have at least as many.',
     }),
-    ssl: Type.Optional(
-      Type.Object(
-        {
-          ca: path('File with the certificates (PEM) that sign the certificate of the broker.'),
-          cert: path('File with the certificate (PEM) to show to the broker.'),
-          key: path('File with the private key (PEM) of that certificate.'),
-          reject_unauthorized: Type.Boolean({
-            default: true,
-            description: 'Refuse a broker whose certificate cannot be verified. Turn off only to try something out.',
-          }),
-        },
-        { additionalProperties: false, description: 'TLS to the brokers; leave out for plain TCP.' },
-      ),
-    ),
-    sasl: Type.Optional(
-      Type.Object(
-        {
-          mechanism: Type.Union([Type.Literal('plain'), Type.Literal('scram-sha-256'), Type.Literal('scram-sha-512')], {
-            default: 'scram-sha-512',
-            description: 'Way of signing in. `plain` only over TLS.',
-          }),
-          username: Type.String({ minLength: 1, description: 'User name at the broker.' }),
-          password_file: path('File that holds the password and nothing else.'),
-          password_env: path('Name of the environment variable that holds the password.'),
-        },
-        { additionalProperties: false, description: 'Signing in at the brokers.' },
-      ),
-    ),
     max_record_bytes: Type.Integer({
       default: 262_144,
       minimum: 4096,
@@ -101,3 +106,6 @@ export const kafkaBusConfigSchema = Type.Object(
   { additionalProperties: false, description: 'Bus over Apache Kafka' },
 );
 export type KafkaBusConfig = Static<typeof kafkaBusConfigSchema>;
+
+/** The part of a configuration that {@link kafkaConnectionParts} describes. */
+export type KafkaConnectionConfig = Pick<KafkaBusConfig, keyof typeof kafkaConnectionParts>;
