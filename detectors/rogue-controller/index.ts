@@ -48,9 +48,9 @@ interface Deed {
   lastUs: number;
 }
 
-/** Sources that a target was seen with while it learned: for the words of the alert. */
+/** Sources that a target was seen with while it learned, by protocol and effect: for the words of the alert. */
 interface Usual {
-  readonly names: Map<string, Set<string>>;
+  readonly ends: Map<string, Map<number, Endpoint>>;
 }
 
 const EFFECTS: readonly Effect[] = ['read', 'write', 'stop'];
@@ -77,7 +77,7 @@ export default defineDetector({
   create(ctx) {
     const { report_reads } = ctx.params;
     const deeds = new Map<number, Deed>();
-    const usualOf = ctx.perDevice<Usual>(() => ({ names: new Map() }));
+    const usualOf = ctx.perDevice<Usual>(() => ({ ends: new Map() }));
 
     function tell(deed: Deed, nowUs: number): void {
       const { command, source, target } = deed;
@@ -170,7 +170,7 @@ export default defineDetector({
         if (!oldest.done) deeds.delete(oldest.value);
       }
       const victim = monitored(target);
-      const names = victim === undefined ? undefined : usualOf(victim).names.get(usualKey(command));
+      const usual = victim === undefined ? undefined : usualOf(victim).ends.get(usualKey(command));
       const deed: Deed = {
         source: keepEndpoint(source),
         target: keepEndpoint(target),
@@ -179,8 +179,8 @@ export default defineDetector({
         what,
         firstUs: nowUs,
         elsewhere,
-        usual: names === undefined ? '' : [...names].join(', '),
-        usualCount: names?.size ?? 0,
+        usual: usual === undefined ? '' : [...usual.values()].map(nameOfEndpoint).join(', '),
+        usualCount: usual?.size ?? 0,
         learning: victim?.learning ?? false,
         commands: new Set([command.name]),
         count: 1,
@@ -233,7 +233,7 @@ export default defineDetector({
           if (!learned) begin(key, command, source, target, 'new-source', MEDIUM, 0, nowUs);
         } else if (victim !== undefined && actor !== undefined && !actor.learning)
           judgeKnownSource(command, actor, target, setKey, nowUs);
-        if (victim !== undefined) learnName(victim, command, source);
+        if (victim !== undefined) learnSource(victim, command, source);
         return;
       }
       if (actor !== undefined) ctx.novelty(actor, `${effect}s-any`, setKey);
@@ -264,15 +264,15 @@ export default defineDetector({
       begin(keyOf(actor.id, target.key, setKey), command, endpointOf(actor), target, 'new-source', LOW, 0, nowUs);
     }
 
-    function learnName(victim: DeviceView, command: Command, source: Endpoint): void {
-      const names = usualOf(victim).names;
+    function learnSource(victim: DeviceView, command: Command, source: Endpoint): void {
+      const ends = usualOf(victim).ends;
       const key = usualKey(command);
-      let set = names.get(key);
-      if (set === undefined) {
-        set = new Set();
-        names.set(key, set);
+      let known = ends.get(key);
+      if (known === undefined) {
+        known = new Map();
+        ends.set(key, known);
       }
-      if (set.size < MAX_NAMES) set.add(nameOfEndpoint(source));
+      if (known.size < MAX_NAMES && !known.has(source.key)) known.set(source.key, keepEndpoint(source));
     }
 
     return {
