@@ -110,8 +110,12 @@ export async function runTopicPipeline(
 
   const isDue = (): boolean => rows.count >= MAX_ROWS || performance.now() - lastMs >= HAND_OVER_MS;
 
+  /** One after the other: an assignment may come while what was made before is being stored. */
+  let handing: Promise<void> = Promise.resolve();
+  const handOver = (): Promise<void> => (handing = handing.then(storeAndCommit));
+
   /** Stores what was made, then commits what it was made of. */
-  async function handOver(): Promise<void> {
+  async function storeAndCommit(): Promise<void> {
     lastMs = performance.now();
     if (lastMs - inventoryMs >= INVENTORY_MS) {
       inventoryMs = lastMs;
