@@ -4,6 +4,7 @@ import { EXIT, WardwatchError, describeError } from '../kernel/errors.ts';
 import { registerBench } from './bench.ts';
 import { registerConfig } from './config.ts';
 import { registerDetector } from './detector.ts';
+import { registerDelivery } from './delivery.ts';
 import { registerDetectors } from './detectors.ts';
 import { registerDevices } from './devices.ts';
 import { registerDoctor } from './doctor.ts';
@@ -33,6 +34,7 @@ const commands: Register[] = [
   registerProfiles,
   registerBench,
   registerDevices,
+  registerDelivery,
   registerDoctor,
   registerConfig,
   registerMigrate,

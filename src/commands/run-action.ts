@@ -97,7 +97,12 @@ async function demo(options: RunOptions, config: Config, files: readonly string[
   });
   const path = join(await demoFolder(), 'store');
   return {
-    config: { ...config, store: { ...config.store, mode: 'embedded', path } },
+    config: {
+      ...config,
+      store: { ...config.store, mode: 'embedded', path },
+      // What was recorded elsewhere long ago is no news for a SIEM.
+      delivery: { ...config.delivery, endpoints: [] },
+    },
     learn: [learn],
     files: [1, 2, 3, 4].map((n) => join(DEMO, `attack-${n}.pcap.gz`)),
     interface: undefined,
