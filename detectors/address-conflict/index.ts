@@ -238,6 +238,7 @@ export default defineDetector({
       onBinding(binding): void {
         const { ip, before, after, source, beforeLastUs } = binding;
         const nowUs = ctx.nowUs();
+        if (source === 'use' && siblings(before.mac, after.mac)) return;
         if (before.isGateway || after.isGateway || ip.includes(':')) return;
         const back = handovers.get(ip);
         if (back !== undefined && back.before === after && back.after === before && nowUs - back.tsUs < heardUs) {
@@ -327,6 +328,11 @@ export default defineDetector({
 /** Hop limits start at 32, 64, 128 or 255; what is seen is a few less. */
 function startOf(ttl: number): number {
   return ttl <= 32 ? 32 : ttl <= 64 ? 64 : ttl <= 128 ? 128 : 255;
+}
+
+/** Interfaces of one machine have neighbouring hardware addresses and send from each other's. */
+function siblings(a: string, b: string): boolean {
+  return a.slice(0, 15) === b.slice(0, 15);
 }
 
 function textKey(text: string): number {

@@ -37,6 +37,8 @@ interface Source {
 
 interface Count {
   unsuccessful: number;
+  /** The same, weighed. */
+  weight: number;
   all: number;
   addresses: Set<number>;
   newAddresses: Set<number>;
@@ -48,6 +50,8 @@ interface Count {
   fresh: Probe[];
 }
 
+/** When the way to the internet is down, everything out there fails: it takes more of those. */
+const PUBLIC_WEIGHT = 1 / 3;
 const MINUTE_US = 60e6;
 const MAX_PROBES = 512;
 const MAX_REMOTE_SOURCES = 1024;
@@ -143,6 +147,7 @@ export default defineDetector({
     function count(source: Source, nowUs: number, spanUs: number, limit: number): Count {
       const c: Count = {
         unsuccessful: 0,
+        weight: 0,
         all: 0,
         addresses: new Set(),
         newAddresses: new Set(),
@@ -165,7 +170,7 @@ export default defineDetector({
         if (probe.outcome !== 'answered') miss(c, probe);
       }
       // Where most attempts have already failed, the latest are counted without waiting for their answers.
-      if (c.unsuccessful * 2 >= limit && c.unsuccessful >= failed_share * c.all)
+      if (c.weight * 2 >= limit && c.unsuccessful >= failed_share * c.all)
         for (const probe of c.fresh) {
           c.all++;
           miss(c, probe);
@@ -175,6 +180,7 @@ export default defineDetector({
 
     function miss(c: Count, probe: Probe): void {
       c.unsuccessful++;
+      c.weight += probe.target.isPublic ? PUBLIC_WEIGHT : 1;
       if (probe.proto === 'arp') c.arp++;
       c.first ??= probe;
       c.addresses.add(probe.address);
@@ -190,21 +196,21 @@ export default defineDetector({
       const usual = learning ? 0 : source.learned * 1.5;
       let limit = Math.max(targets_60s * factor, usual);
       const minute = count(source, nowUs, MINUTE_US, limit);
-      if (learning && minute.unsuccessful > source.learned && source.nextTell === 0)
-        source.learned = minute.unsuccessful;
+      if (learning && minute.weight > source.learned && source.nextTell === 0)
+        source.learned = Math.ceil(minute.weight);
       let c = minute;
       let seconds = 60;
-      if (minute.unsuccessful < limit) {
+      if (minute.weight < limit) {
         seconds = 600;
         limit = Math.max(targets_600s * factor, usual * 2);
         c = count(source, nowUs, 600e6, limit);
-        if (c.unsuccessful < limit) {
+        if (c.weight < limit) {
           seconds = 3600;
           limit = Math.max(targets_3600s * factor, usual * 4);
           c = count(source, nowUs, 3600e6, limit);
         }
       }
-      const failed = c.unsuccessful >= limit && c.unsuccessful >= failed_share * c.all;
+      const failed = c.weight >= limit && c.unsuccessful >= failed_share * c.all;
       if (failed) {
         tell(source, c, seconds, limit, nowUs, 'unsuccessful');
         return;
