@@ -194,12 +194,20 @@ export default defineDetector({
     }
 
     /** A command from somebody who is not known to command this target. */
-    function severityOfNew(command: Command, source: Endpoint, elsewhere: number): Severity {
+    function severityOfNew(
+      command: Command,
+      source: Endpoint,
+      victim: DeviceView | undefined,
+      elsewhere: number,
+    ): Severity {
       if (source.isPublic) return MEDIUM;
       if (command.effect === 'stop') return MEDIUM;
       // A controller of other devices of this kind takes over one more: usual when devices are moved.
       if (elsewhere > 0) return LOW;
-      return command.effect === 'write' || command.clinical ? MEDIUM : LOW;
+      if (command.effect === 'write') return MEDIUM;
+      // A new analyser that asks the laboratory's server for its orders does what servers are for.
+      const serves = victim !== undefined && ctx.classOf(victim).server && victim.type !== 'central-station';
+      return command.clinical && !serves ? MEDIUM : LOW;
     }
 
     function judge(command: Command, source: Endpoint, target: Endpoint, nowUs: number): void {
@@ -244,7 +252,7 @@ export default defineDetector({
         const writes = effect === 'stop' && ctx.knows(owner, set.replace('stop', 'write'), keyOf(other, writeKey));
         if (effect === 'read' && !command.clinical && !report_reads && !source.isPublic) return;
         const what = writes ? 'new-command' : 'new-source';
-        begin(key, command, source, target, what, severityOfNew(command, source, elsewhere), elsewhere, nowUs);
+        begin(key, command, source, target, what, severityOfNew(command, source, victim, elsewhere), elsewhere, nowUs);
       } else if (byCommand.isNew && effect !== 'read') {
         const severity = command.effect === 'stop' ? MEDIUM : LOW;
         begin(keyOf(key, command.key), command, source, target, 'new-command', severity, elsewhere, nowUs);

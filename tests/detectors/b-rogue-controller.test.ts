@@ -190,3 +190,19 @@ it.each([
   b.say(kind, ws, controller, stop);
   expect(b.findings).toHaveLength(1);
 });
+
+it('is low about a new analyser that asks the laboratory server, not about who asks the analyser', () => {
+  const b = new DetectorBench(rogueController);
+  const [lis, analyser, next, ws] = [
+    b.host('lis', 'lis'),
+    b.host('abl', 'lab-analyzer'),
+    b.host('abl2', 'lab-analyzer'),
+    b.host('ws'),
+  ];
+  b.say('astm.message', analyser, lis, { queries: 1 });
+  b.endLearning();
+  b.say('astm.message', next, lis, { queries: 1 });
+  expect(b.severities()).toEqual([2]);
+  b.say('astm.message', ws, analyser, { queries: 1 });
+  expect(b.severities()).toEqual([2, 3]);
+});
