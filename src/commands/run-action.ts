@@ -44,9 +44,9 @@ export async function runCommand(files: string[], options: RunOptions): Promise<
         if (state === undefined || quiet) return;
         const { counters } = state;
         process.stdout.write(
-          `${stop.signal.aborted ? 'Stopped' : 'The input has ended'}: ${counters.framesRead} frames, ${counters.flows} flows, ${counters.devices} devices, ` +
-            `${counters.alerts} alerts.\n` +
-            (options.exit === true || stop.signal.aborted ? '' : 'The console stays open; Ctrl-C ends.\n'),
+          `${signal.stop.aborted ? 'Stopped' : 'The input has ended'}: ${counters.framesRead} frames, ` +
+            `${counters.flows} flows, ${counters.devices} devices, ${counters.alerts} alerts.\n` +
+            (options.exit === true || signal.stop.aborted ? '' : 'The console stays open; Ctrl-C ends.\n'),
         );
         const input = { notes: state.notes, frames: counters.framesRead, undecodable: counters.framesUndecodable };
         for (const remark of remarksOf(input)) process.stderr.write(`wardwatch: ${remark}\n`);
