@@ -181,7 +181,7 @@ export default defineDetector({
         elsewhere,
         usual: usual === undefined ? '' : [...usual.values()].map(nameOfEndpoint).join(', '),
         usualCount: usual?.size ?? 0,
-        learning: victim?.learning ?? false,
+        learning: (victim ?? monitored(source))?.learning ?? false,
         commands: new Set([command.name]),
         count: 1,
         done: 0,
