@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { PipelineStatus } from '../../src/api/index.ts';
 import type { AlertRow } from '../../src/kernel/rows.ts';
 import { brokerObstacle, startBroker } from '../support/kafka/broker.ts';
 import { describeWithBroker } from '../support/kafka/shared.ts';
@@ -29,6 +30,16 @@ function cutAt(pcap: Buffer, share: number): number {
   let at = 24;
   while (at < pcap.length * share) at += 16 + pcap.readUInt32LE(at + 8);
   return at;
+}
+
+/** Whether an event stream comes to say so. */
+async function heard(events: Response, what: RegExp): Promise<boolean> {
+  let text = '';
+  for await (const chunk of events.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (what.test(text)) return true;
+  }
+  return false;
 }
 
 let folder: string;
@@ -96,6 +107,11 @@ class Site {
       if (page.next === null) break;
       cursor = `&cursor=${encodeURIComponent(page.next)}`;
     }
+    const status = (await (await fetch(`${url!}api/v1/status`)).json()) as PipelineStatus;
+    // What only a detector knows is not made up.
+    expect(status).toMatchObject({ frames: 0, detectors: [], capture_loss: null });
+    expect(status.state).toMatch(/^(learning|watching)$/);
+    expect(status.devices).toBeGreaterThan(0);
     server.child.kill('SIGTERM');
     expect(await server.ended, server.output()).toBe(0);
     return found;
@@ -113,9 +129,9 @@ describeWithBroker('the roles over Kafka', (brokers) => {
       expected.set(alert.finding_info.uid, alert.severity_id);
     }
     expect(expected.size).toBeGreaterThan(0);
-  });
+  }, 300_000);
 
-  test('a capture that a sensor sends makes the alerts of replay in `run --kafka`', async () => {
+  test('a capture that a sensor sends makes the alerts of replay in `run --kafka`', { timeout: 300_000 }, async () => {
     const site = new Site(brokers());
     await site.run('topics', 'create');
     expect(await site.run('sensor', ATTACK)).toContain(`${frames} frames read, ${frames} sent, 0 lost at the capture`);
@@ -124,28 +140,38 @@ describeWithBroker('the roles over Kafka', (brokers) => {
     expect(await site.alertsServed()).toEqual(expected);
   });
 
-  test('the same by `detector` over a ClickHouse server, also where it is all done twice', async () => {
-    const clickhouse = await startClickHouse();
-    try {
-      const site = new Site(brokers(), {
-        WARDWATCH_STORE__MODE: 'server',
-        WARDWATCH_STORE__SERVER__URL: clickhouse.url,
-        WARDWATCH_STORE__SERVER__USERNAME: clickhouse.username,
-        WARDWATCH_STORE__SERVER__PASSWORD_ENV: 'ROLES_PASSWORD',
-        ROLES_PASSWORD: clickhouse.password,
-      });
-      await site.run('topics', 'create');
-      await site.run('sensor', '--partition', '1', ATTACK);
-      expect(await site.run('detector', '--exit', '--learn', LEARN)).toContain('all is stored');
-      expect(await site.alertsServed()).toEqual(expected);
-      // As after a crash before the commit: everything comes again.
-      site.env['WARDWATCH_BUS__KAFKA__GROUP_ID'] = `${site.topic}-again`;
-      await site.run('detector', '--exit', '--learn', LEARN);
-      expect(await site.alertsServed()).toEqual(expected);
-    } finally {
-      await clickhouse.stop();
-    }
-  });
+  test(
+    'the same by `detector` over a ClickHouse server, also where it is all done twice',
+    { timeout: 300_000 },
+    async () => {
+      const clickhouse = await startClickHouse();
+      try {
+        const site = new Site(brokers(), {
+          WARDWATCH_STORE__MODE: 'server',
+          WARDWATCH_STORE__SERVER__URL: clickhouse.url,
+          WARDWATCH_STORE__SERVER__USERNAME: clickhouse.username,
+          WARDWATCH_STORE__SERVER__PASSWORD_ENV: 'ROLES_PASSWORD',
+          ROLES_PASSWORD: clickhouse.password,
+        });
+        await site.run('topics', 'create');
+        await site.run('sensor', '--partition', '1', ATTACK);
+        const server = site.start('server');
+        const [, url] = await server.says(/Console: (\S+)/);
+        const events = await fetch(`${url!}api/v1/events`);
+        expect(await site.run('detector', '--exit', '--learn', LEARN)).toContain('all is stored');
+        expect(await heard(events, /^event: alert$/m)).toBe(true);
+        server.child.kill('SIGTERM');
+        expect(await server.ended, server.output()).toBe(0);
+        expect(await site.alertsServed()).toEqual(expected);
+        // As after a crash before the commit: everything comes again.
+        site.env['WARDWATCH_BUS__KAFKA__GROUP_ID'] = `${site.topic}-again`;
+        await site.run('detector', '--exit', '--learn', LEARN);
+        expect(await site.alertsServed()).toEqual(expected);
+      } finally {
+        await clickhouse.stop();
+      }
+    },
+  );
 
   test('a record that cannot be read goes to the dead letters, and the others arrive', async () => {
     const site = new Site(brokers());
