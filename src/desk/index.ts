@@ -9,7 +9,6 @@ import type { LaneStatus } from './lane.ts';
 import { Outbox } from './outbox.ts';
 import type { AlertVersion, DeskRequest, OutboxCounts, OutboxEndpoint } from './outbox.ts';
 
-export { outboxConfigSchema } from './config.ts';
 export type { OutboxConfig } from './config.ts';
 export type { LaneStatus } from './lane.ts';
 
