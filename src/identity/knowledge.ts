@@ -1,7 +1,7 @@
 import { NAME_SOURCES, TEXT_SOURCES } from './evidence.ts';
 import type { KnownClass } from './classes.ts';
 import { compilePattern, compileWords, wordsOf } from './pattern.ts';
-import type { CaptureName } from './pattern.ts';
+import type { CaptureName, Pattern, Phrase } from './pattern.ts';
 import type { ConditionSpec, PlatformsSpec, ProfileSpec } from './profile-schema.ts';
 import { loadPlatforms, loadProfiles, loadVendors } from './profiles.ts';
 import type { ProfileProblem } from './profiles.ts';
@@ -24,10 +24,11 @@ export interface AtomHit {
   readonly taken: Readonly<Partial<Record<CaptureName, string>>>;
 }
 
-interface TextAtom {
-  readonly atom: number;
-  readonly globs: readonly ReturnType<typeof compilePattern>[];
-  readonly words: readonly ReturnType<typeof compileWords>[];
+/** Conditions about texts of one source, found by what they ask for first: most texts are names nobody asks for. */
+interface TextAtoms {
+  readonly globs: { readonly atom: number; readonly pattern: Pattern }[];
+  readonly phrases: Map<string, { readonly atom: number; readonly phrase: Phrase }[]>;
+  readonly beginnings: { readonly atom: number; readonly phrase: Phrase }[];
 }
 
 const CACHED_TEXTS = 32_768;
@@ -46,7 +47,7 @@ export class Knowledge {
   readonly rulesOf: readonly (readonly number[])[];
   /** Operating systems by the condition that tells them; such a condition stands in no rule. */
   readonly platforms: ReadonlyMap<number, { os: string; version: string; weight: number }>;
-  readonly #bySource = new Map<string, TextAtom[]>();
+  readonly #bySource = new Map<string, TextAtoms>();
   readonly #byRole = new Map<string, { atom: number; peers: number }[]>();
   readonly #cache = new Map<string, readonly AtomHit[]>();
 
@@ -114,17 +115,18 @@ export class Knowledge {
     const key = `${source}\u0000${value}`;
     const known = this.#cache.get(key);
     if (known !== undefined) return known;
-    const words = wordsOf(value);
-    const hits: AtomHit[] = [];
-    for (const { atom, globs, words: phrases } of candidates) {
-      let taken: AtomHit['taken'] | undefined;
-      for (const glob of globs) {
-        taken = glob.match(value);
-        if (taken !== undefined) break;
-      }
-      if (taken === undefined && phrases.some((phrase) => phrase(words))) taken = {};
-      if (taken !== undefined) hits.push({ atom, taken });
+    const taken = new Map<number, AtomHit['taken']>();
+    for (const { atom, pattern } of candidates.globs) {
+      const parts = taken.has(atom) ? undefined : pattern.match(value);
+      if (parts !== undefined) taken.set(atom, parts);
     }
+    const words = wordsOf(value);
+    const ask = ({ atom, phrase }: { atom: number; phrase: Phrase }): void => {
+      if (!taken.has(atom) && phrase.isIn(words)) taken.set(atom, {});
+    };
+    for (const word of new Set(words)) candidates.phrases.get(word)?.forEach(ask);
+    candidates.beginnings.forEach(ask);
+    const hits = taken.size === 0 ? NO_HITS : [...taken].map(([atom, parts]) => ({ atom, taken: parts }));
     // Texts come from devices: whoever floods the cache with names gets it emptied, not grown.
     if (this.#cache.size >= CACHED_TEXTS) this.#cache.clear();
     this.#cache.set(key, hits);
@@ -156,15 +158,20 @@ export class Knowledge {
       return;
     }
     const source = condition.source ?? '';
-    const text: TextAtom = {
-      atom,
-      globs: (condition.glob ?? []).map(compilePattern),
-      words: (condition.words ?? []).map(compileWords),
-    };
+    const globs = (condition.glob ?? []).map((text) => ({ atom, pattern: compilePattern(text) }));
+    const phrases = (condition.words ?? []).map((text) => ({ atom, phrase: compileWords(text) }));
     for (const one of source === 'name' ? NAME_SOURCES : source === 'text' ? TEXT_SOURCES : [source]) {
-      const list = this.#bySource.get(one) ?? [];
-      list.push(text);
-      this.#bySource.set(one, list);
+      let atoms = this.#bySource.get(one);
+      if (atoms === undefined) {
+        atoms = { globs: [], phrases: new Map(), beginnings: [] };
+        this.#bySource.set(one, atoms);
+      }
+      atoms.globs.push(...globs);
+      for (const entry of phrases) {
+        const { first } = entry.phrase;
+        if (first === undefined) atoms.beginnings.push(entry);
+        else atoms.phrases.set(first, [...(atoms.phrases.get(first) ?? []), entry]);
+      }
     }
   }
 }

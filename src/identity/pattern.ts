@@ -112,26 +112,35 @@ export function wordsOf(text: string): string[] {
   return lowerAscii(text.slice(0, MAX_PATTERN)).match(/[a-z\u0080-\uffff]+|[0-9]+/g) ?? [];
 }
 
+export interface Phrase {
+  /** Word that a text must have; undefined where only the beginning of one is given. */
+  readonly first: string | undefined;
+  isIn(words: readonly string[]): boolean;
+}
+
 /**
  * A word or several that stand side by side, the last one also as a beginning (`pump*`). Product names are
  * found so in whatever a device calls itself. Throws an `Error` that says what is wrong.
  */
-export function compileWords(text: string): (words: readonly string[]) => boolean {
+export function compileWords(text: string): Phrase {
   const open = text.endsWith('*');
   const wanted = wordsOf(text);
   const length = wanted.join('').length;
   if (length < (open ? 3 : 2)) throw new Error('is too short to mean anything');
   if (text.length > MAX_PATTERN) throw new Error(`has more than ${MAX_PATTERN} characters`);
-  return (words) => {
-    for (let at = 0; at + wanted.length <= words.length; at++) {
-      let i = 0;
-      while (
-        i < wanted.length &&
-        (words[at + i] === wanted[i] || (open && i === wanted.length - 1 && words[at + i]!.startsWith(wanted[i]!)))
-      )
-        i++;
-      if (i === wanted.length) return true;
-    }
-    return false;
+  return {
+    first: open && wanted.length === 1 ? undefined : wanted[0],
+    isIn(words) {
+      for (let at = 0; at + wanted.length <= words.length; at++) {
+        let i = 0;
+        while (
+          i < wanted.length &&
+          (words[at + i] === wanted[i] || (open && i === wanted.length - 1 && words[at + i]!.startsWith(wanted[i]!)))
+        )
+          i++;
+        if (i === wanted.length) return true;
+      }
+      return false;
+    },
   };
 }
