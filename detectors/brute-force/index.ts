@@ -80,7 +80,7 @@ export default defineDetector({
     const clients = new Map<number, Attempts>();
 
     function attemptsOf(client: Endpoint, service: string, kind: number): Attempts {
-      const key = keyOf(client.key, kind, service.length * 256 + service.charCodeAt(0));
+      const key = keyOf(client.key, kind, service.charCodeAt(0) * 256 + service.charCodeAt(1));
       let a = clients.get(key);
       if (a === undefined) {
         if (clients.size >= MAX_CLIENTS) {
@@ -220,7 +220,7 @@ export default defineDetector({
     }
 
     return {
-      messageKinds: ['telnet.login', 'ftp.login', 'smb.session', 'http.response', 'ntlm.auth'],
+      messageKinds: ['telnet.login', 'ftp.login', 'smb.session', 'http.response'],
       onMessage(message): void {
         const flow = message.flow;
         if (flow === undefined) return;
