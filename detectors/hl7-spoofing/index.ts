@@ -116,11 +116,21 @@ export default defineDetector({
       const key = keyOf(keyOfText(app), keyOfText(facility));
       let name = names.get(key);
       if (name === undefined) {
-        if (names.size >= MAX_NAMES) return undefined;
+        if (names.size >= MAX_NAMES && !dropStrangeName()) return undefined;
         name = { text: facility === '' ? app : `${app} at ${facility}`, senders: new Map(), receivers: new Set() };
         names.set(key, name);
       }
       return { key, name };
+    }
+
+    /** Makes room by a name that nobody was learned to use: made-up names must not push the known ones out. */
+    function dropStrangeName(): boolean {
+      for (const [key, name] of names) {
+        if ([...name.senders.values()].some((s) => s.learned)) continue;
+        names.delete(key);
+        return true;
+      }
+      return false;
     }
 
     function deedOf(key: number, nowUs: number): Deed {

@@ -194,3 +194,11 @@ it('stays bounded and whole under any messages', () => {
     { seed: 11, numRuns: 200 },
   );
 });
+
+it('keeps the names it has learned when somebody makes up thousands', () => {
+  for (let i = 0; i < 6000; i++) bench.say('hl7.message', workstation, engine, result(i, i, { sending_app: `X${i}` }));
+  const quiet = bench.findings.length;
+  bench.say('hl7.message', workstation, engine, result(counter, 1));
+  expect(bench.findings.slice(quiet).map((f) => f.title)).toContain('HL7 messages replayed with altered values');
+  expect(bench.failures).toEqual([]);
+});
