@@ -171,7 +171,7 @@ describe('network and transport', () => {
       );
     const p = decode(part(32, 48, false), part(0, 16, true), part(0, 16, true), part(16, 32, true));
     expect(row(p, 3)).toMatchObject({ layer: LAYER.udp, ports: [5000, 6000], payload: 40 });
-    expect([...p.scratch.subarray(p.payOff[3]!, p.payOff[3]! + 40)]).toEqual([...datagram.subarray(8)]);
+    expect([...p.scratch.subarray(p.payOff[3], p.payOff[3]! + 40)]).toEqual([...datagram.subarray(8)]);
     const overlapping = decode(part(0, 16, true, 7), part(8, 24, true, 7));
     expect(overlapping.event[1]).toBe(EVENT.fragment_overlap);
   });
