@@ -72,7 +72,9 @@ export default defineDetector({
         known.set(device.id, { device, learned: true });
         return;
       }
-      known.set(device.id, { device, learned: false });
+      // A pair of routers is usual: while both are being learned the second is told once, as low.
+      const pair = device.learning && other?.learning === true;
+      known.set(device.id, { device, learned: pair });
       tell(device, flow, advertises, v6, other);
     }
 
@@ -97,7 +99,7 @@ export default defineDetector({
       deed.nextTell = deed.count * 4;
       const who = nameOf(device);
       const what = `${v6 ? 'IPv6' : 'IPv4'} ${advertises ? 'router advertisement' : 'redirect'}`;
-      const severity: Severity = device.isGateway || (device.learning && other === undefined) ? LOW : MEDIUM;
+      const severity: Severity = device.isGateway || (device.learning && other?.learning !== false) ? LOW : MEDIUM;
       ctx.finding({
         device,
         subject: advertises ? 'advertisement' : 'redirect',

@@ -102,6 +102,24 @@ describe('rogue-router', () => {
     expect(b.seen()[0]!.sentence).toContain('the router of the segment is router');
   });
 
+  it('is low about a pair of routers while they are learned, medium about one plugged in later', () => {
+    const b = new DetectorBench(rogueRouter);
+    const [first, second] = [b.host('router'), b.host('router-2')];
+    const advertise = (from: typeof first): void => {
+      b.begin({ ...b.flow(from, everybody, { proto: 'icmp', origPort: 134, port: 133 }), ipProto: 58 });
+    };
+    for (let i = 0; i < 3; i++) {
+      advertise(first);
+      advertise(second);
+    }
+    expect(b.severities()).toEqual([2]);
+    b.endLearning();
+    advertise(second);
+    expect(b.findings).toHaveLength(1);
+    advertise(b.host('rogue'));
+    expect(b.severities()).toEqual([2, 3]);
+  });
+
   it('reports redirects of a host, not pings', () => {
     const b = new DetectorBench(rogueRouter);
     const [ws, pump] = [b.host('ws'), b.host('pump')];
