@@ -76,7 +76,7 @@ export const catalogue: readonly Metric[] = [
   gauge('delivery_queued', 'Deliveries that wait or are tried.'),
   gauge('delivery_dead_letters', 'Deliveries that were given up and are kept.'),
   gauge('delivery_deferred', 'Alerts that wait for room in the outbox.'),
-  gauge('delivery_endpoint_away', '1 while an endpoint does not take alerts.', 'endpoint'),
+  gauge('delivery_endpoint_away', 'Is 1 while an endpoint does not take alerts.', 'endpoint'),
 
   // API
   counter('http_requests', 'Requests answered.', 'method', 'route', 'status'),
