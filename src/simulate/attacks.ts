@@ -9,7 +9,6 @@ import { BROADCAST, Connection, TCP } from './network.ts';
 import type { Host } from './network.ts';
 import * as messages from './network-messages.ts';
 import type { Device, Site } from './site.ts';
-import type { Script } from './timeline.ts';
 
 function technique(id: string, name: string, enterprise: string | null): Technique {
   return { matrix: 'ATT&CK for ICS', id, name, enterprise_id: enterprise };
@@ -130,19 +129,10 @@ function exfiltration(kind: string, bytes: number, bytesPerSecond: number): Plan
   };
 }
 
-function* spoof(site: Site, rogue: Host, victim: Host, claims: string, seconds: number): Script {
-  for (let i = 0; i < seconds; i++) {
-    site.network.arp(
-      site.timeline.nowUs,
-      victim.vlan,
-      rogue.mac,
-      2,
-      [rogue.mac, claims],
-      [victim.mac, victim.ip],
-      victim.mac,
-    );
-    yield 1;
-  }
+/** Tells `victim` that `claims` is at the rogue's hardware address. */
+function claim(site: Site, rogue: Host, victim: Host, claims: string): void {
+  const { network, timeline } = site;
+  network.arp(timeline.nowUs, victim.vlan, rogue.mac, 2, [rogue.mac, claims], [victim.mac, victim.ip], victim.mac);
 }
 
 /** By group name, as on the command line. */
@@ -180,8 +170,11 @@ export const ATTACKS: Readonly<Record<string, readonly Plan[]>> = {
         tell.attacker(rogue, true);
         tell.victim(monitor, central);
         tell.filter(`arp.opcode==2 && arp.src.hw_mac==${rogue.mac}`);
-        site.timeline.start(spoof(site, rogue, central, monitor.ip, 90));
-        yield* spoof(site, rogue, monitor, central.ip, 90);
+        for (let i = 0; i < 90; i++) {
+          claim(site, rogue, central, monitor.ip);
+          claim(site, rogue, monitor, central.ip);
+          yield 1;
+        }
       },
     },
   ],

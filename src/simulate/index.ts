@@ -113,6 +113,8 @@ export function createSimulation(options: SimulationOptions): Simulation {
   let bytes = 0;
   let firstUs = 0;
   let lastUs = 0;
+  /** By hardware address, as a number. */
+  const sent = new Map<number, number>();
 
   /** Spreads plans evenly over the time that is not quiet, each somewhere in its share of it. */
   function schedule(on: Site, plans: readonly Plan[], label: 'attack' | 'benign'): void {
@@ -133,6 +135,7 @@ export function createSimulation(options: SimulationOptions): Simulation {
     events = [];
     frames = 0;
     bytes = 0;
+    sent.clear();
     const on = new Site({ seed: options.seed, devices: options.devices, startUs, thin: options.thin });
     site = on;
     const untilUs = startUs + options.hours * 3600e6;
@@ -156,7 +159,12 @@ export function createSimulation(options: SimulationOptions): Simulation {
       if (signal?.aborted === true) return;
       if (frames === 0) firstUs = batch.tsUs[0]!;
       frames += batch.count;
-      for (let i = 0; i < batch.count; i++) bytes += batch.capLen[i]!;
+      for (let i = 0; i < batch.count; i++) {
+        bytes += batch.capLen[i]!;
+        const from = batch.offset[i]! + 6;
+        const key = batch.view.getUint16(from) * 4_294_967_296 + batch.view.getUint32(from + 2);
+        sent.set(key, (sent.get(key) ?? 0) + 1);
+      }
       lastUs = batch.tsUs[batch.count - 1]!;
       yield batch;
     }
@@ -191,14 +199,17 @@ export function createSimulation(options: SimulationOptions): Simulation {
         quiet_until: options.startS + options.quietHours * 3600,
         options: asked,
         outside_hosts: [...(on?.outside.values() ?? [])].map((h) => ({ name: h.name, ip: h.ip })),
-        devices: on === undefined ? [] : on.devices.map((d) => truthOf(on, d)),
+        devices:
+          on === undefined
+            ? []
+            : on.devices.map((d) => truthOf(d, sent.get(parseInt(d.mac.replaceAll(':', ''), 16)) ?? 0)),
         events: [...events].sort((a, b) => a.start - b.start),
       };
     },
   };
 }
 
-function truthOf(site: Site, device: Site['devices'][number]): TruthDevice {
+function truthOf(device: Site['devices'][number], framesSent: number): TruthDevice {
   const { make } = device;
   return {
     id: device.id,
@@ -221,7 +232,7 @@ function truthOf(site: Site, device: Site['devices'][number]): TruthDevice {
     protocols: make.protocols,
     ip_ttl: make.ttl,
     vlan: device.vlan,
-    frames_sent: site.network.sent.get(device.mac) ?? 0,
+    frames_sent: framesSent,
     ...(device.presentFrom === undefined ? {} : { present_from: device.presentFrom }),
     ...(device.addresses.length < 2
       ? {}

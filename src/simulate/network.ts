@@ -79,8 +79,6 @@ export class Network {
   readonly #believed = new Map<string, number>();
   #ipId = 1;
   #port = 0;
-  /** Frames sent by each hardware address. */
-  readonly sent = new Map<string, number>();
   /** Frames are counted here while a labelled event writes them. */
   tally: Tally | undefined;
 
@@ -112,7 +110,6 @@ export class Network {
     frame[16] = type >> 8;
     frame[17] = type & 255;
     frame.set(payload, 18);
-    this.sent.set(from, (this.sent.get(from) ?? 0) + 1);
     const tally = this.tally;
     if (tally !== undefined) {
       tally.frames++;

@@ -87,7 +87,7 @@ export class Timeline {
   }
 
   start(script: Script, atUs = this.nowUs): void {
-    this.#tasks.push(Math.max(atUs, this.nowUs), script);
+    this.#tasks.push(Math.max(Math.ceil(atUs), this.nowUs), script);
   }
 
   /** @param tsUs not before the present */
