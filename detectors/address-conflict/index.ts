@@ -288,14 +288,13 @@ export default defineDetector({
           const client = message.text('mac');
           const ip = message.text('your_ip');
           if (client === undefined || ip === undefined) return;
-          for (const other of ctx.devices())
-            if (other.mac === client && other.vlan === device.vlan) {
-              const id = identities(other);
-              if (id.leasedIp !== ip) {
-                id.leasedIp = ip;
-                id.leaseUs = ctx.nowUs();
-              }
-            }
+          const other = ctx.deviceBeside(device, client);
+          if (other === undefined) return;
+          const id = identities(other);
+          if (id.leasedIp !== ip) {
+            id.leasedIp = ip;
+            id.leaseUs = ctx.nowUs();
+          }
           return;
         }
         if (type !== 'DISCOVER' && type !== 'REQUEST') return;

@@ -23,11 +23,22 @@ export default defineDetector({
   create(ctx) {
     const waitUs = ctx.params.wait_s * 1e6;
     const waiting: DeviceView[] = [];
+    /** Segments with a device that is known, and when the others were last asked about. */
+    const known = new Set<string>();
+    const askedUs = new Map<string, number>();
 
     /** Whether anything is known of the segment: everything is new in one that is being learned. */
     function settled(device: DeviceView): boolean {
+      if (known.has(device.vlan)) return true;
+      // Asked for every device that appears: where nothing is known yet, not more than once a second.
+      const nowUs = ctx.nowUs();
+      if (nowUs - (askedUs.get(device.vlan) ?? -Infinity) < 1e6) return false;
+      askedUs.set(device.vlan, nowUs);
       for (const other of ctx.devices())
-        if (other !== device && other.vlan === device.vlan && !other.learning) return true;
+        if (other !== device && other.vlan === device.vlan && !other.learning) {
+          known.add(device.vlan);
+          return true;
+        }
       return false;
     }
 

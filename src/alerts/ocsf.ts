@@ -71,7 +71,7 @@ function anomalyAnalyses(findings: readonly RaisedFinding[]): unknown[] {
         observation_parameter: a.parameter,
         ...(a.unit === undefined ? {} : { observation_type: a.unit }),
         observed_pattern: a.pattern,
-        observations: [{ value: a.seen, ...(a.pValue === undefined ? {} : { p_value: a.pValue }) }],
+        observations: [{ value: a.seen }],
       })),
       baselines: f.anomalies.map((a) => ({
         observation_parameter: a.parameter,
@@ -110,6 +110,8 @@ export function toAlertRow(alert: OpenAlert, options: OcsfOptions): AlertRow {
     }
   const advice = [...new Set(findings.flatMap((f) => f.advice ?? []))].slice(0, 8);
   const caution = [...new Set(findings.flatMap((f) => f.caution ?? []))].slice(0, 4);
+  const pValues: Record<string, number> = {};
+  for (const f of findings) for (const a of f.anomalies) if (a.pValue !== undefined) pValues[a.parameter] ??= a.pValue;
   const patient = findings.map((f) => f.patient).find((p) => p !== undefined);
   const ocsf = {
     activity_id: alert.version <= 1 ? 1 : 2,
@@ -173,6 +175,8 @@ export function toAlertRow(alert: OpenAlert, options: OcsfOptions): AlertRow {
       ...(patient === undefined ? {} : { patient_impact: patient }),
       ...(advice.length === 0 ? {} : { do: advice }),
       ...(caution.length === 0 ? {} : { do_not: caution }),
+      // An observation of OCSF has no place for it: by the parameter that it is about.
+      ...(Object.keys(pValues).length === 0 ? {} : { p_values: pValues }),
       frames: alert.frames.map((r) => ({ ...r })),
       related: findings.slice(1, 12).map((f) => ({ detector: f.detector, sentence: f.sentence, time: ms(f.tsUs) })),
     },

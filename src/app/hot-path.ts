@@ -198,6 +198,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       models: this.#models,
       nowUs: () => this.#nowUs,
       devices: () => this.#devices.devices,
+      deviceBeside: (device, mac) => this.#devices.byMac(mac, device.segment),
       classOf,
       blind: (device) => this.#isBlind(device as Device),
       onFinding: (finding) => this.#correlator.add(finding),

@@ -81,7 +81,7 @@ function figureOf(entry: Json | undefined, name: string): number | undefined {
     .find((one) => one !== undefined);
 }
 
-function comparisonsOf(analysis: Json): Comparison[] {
+function comparisonsOf(analysis: Json, pValues: Json): Comparison[] {
   const baselines = objects(analysis['baselines']);
   return objects(analysis['anomalies']).map((anomaly) => {
     const parameter = text(anomaly['observation_parameter']);
@@ -93,7 +93,7 @@ function comparisonsOf(analysis: Json): Comparison[] {
       usual: valueOf(baseline),
       pattern: text(anomaly['observed_pattern']),
       learned: figureOf(baseline, 'count'),
-      pValue: figureOf(anomaly, 'p_value'),
+      pValue: number(pValues[text(anomaly['observation_parameter'])]),
     };
   });
 }
@@ -116,7 +116,9 @@ export function readFinding(ocsf: object | null): FindingView {
   const unmapped = object(finding['unmapped']);
   return {
     sentence: text(unmapped['sentence']) || text(finding['message']) || text(info['desc']),
-    comparisons: objects(finding['anomaly_analyses']).flatMap(comparisonsOf).slice(0, MAX_ROWS),
+    comparisons: objects(finding['anomaly_analyses'])
+      .flatMap((analysis) => comparisonsOf(analysis, object(unmapped['p_values'])))
+      .slice(0, MAX_ROWS),
     evidence: objects(finding['evidences'])
       .slice(0, MAX_ROWS)
       .map((entry) => ({

@@ -69,6 +69,7 @@ export interface EngineOptions {
   readonly models: WindowModels;
   readonly nowUs: () => number;
   readonly devices: () => Iterable<Device>;
+  readonly deviceBeside: (device: Device, mac: string) => Device | undefined;
   readonly classOf: (type: string) => DeviceClass;
   readonly blind: (device: DeviceView) => boolean;
   readonly onFinding: (finding: RaisedFinding) => void;
@@ -289,7 +290,7 @@ export class DetectEngine {
     tables: Map<number, unknown>[],
     entry: { running: Running | undefined },
   ): DetectorContext<never> {
-    const { novelty, nowUs, devices, classOf, blind, onFinding } = this.#options;
+    const { novelty, nowUs, devices, deviceBeside, classOf, blind, onFinding } = this.#options;
     const definition = loaded.definition;
     // Made once a set: a name put together anew would have to be hashed at every question.
     const setNames = new Map<string, string>();
@@ -335,6 +336,7 @@ export class DetectEngine {
         };
       },
       devices,
+      deviceBeside: (device, mac) => deviceBeside(device as Device, mac),
       blind,
       classOf: (device) => classOf(device.type),
     };

@@ -261,8 +261,10 @@ export interface DetectorContext<P> {
   knows(device: DeviceView, set: string, key: number): boolean;
   /** State per device: made on first use, dropped when the device is forgotten. */
   perDevice<T>(create: () => T): (device: DeviceView) => T;
-  /** Every monitored device. */
+  /** Every monitored device: not for what happens often. */
   devices(): Iterable<DeviceView>;
+  /** The device with this MAC address in the segment of another one. */
+  deviceBeside(device: DeviceView, mac: string): DeviceView | undefined;
   /** True while the mirror is blind or half-blind for the device's segment: silence proves nothing then. */
   blind(device: DeviceView): boolean;
   /** Device classes: what the class means for patients. */

@@ -80,6 +80,14 @@ export class DeviceTable {
     }
   }
 
+  /** Device with a MAC address in text form, `aa:bb:cc:dd:ee:ff`. */
+  byMac(mac: string, segment: number): Device | undefined {
+    if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac)) return undefined;
+    const hex = mac.replaceAll(':', '');
+    const slot = this.findMac(Number.parseInt(hex.slice(0, 6), 16), Number.parseInt(hex.slice(6), 16), segment);
+    return slot === NONE ? undefined : this.devices[slot];
+  }
+
   /** The sender of a frame, made known when it is new; undefined for addresses that are no device's. */
   sender(oui: number, nic: number, segment: number, nowUs: number): Device | undefined {
     const slot = this.findMac(oui, nic, segment);

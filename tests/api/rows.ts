@@ -200,13 +200,13 @@ export const BEACON = alertRow({
           {
             observation_parameter: 'period',
             observed_pattern: 'PERIODIC',
-            observations: [{ value: '10.0 s, jitter 0.2 s', p_value: 0.00002 }],
+            observations: [{ value: '10.0 s, jitter 0.2 s' }],
           },
           {
             observation_parameter: 'external_out',
             observation_type: 'bytes',
             observed_pattern: 'ABOVE RANGE',
-            observations: [{ value: '4,180', p_value: 0.0014 }],
+            observations: [{ value: '4,180' }],
           },
         ],
         baselines: [
@@ -244,6 +244,7 @@ export const BEACON = alertRow({
         'Block 203.0.113.66 at the outer firewall.',
       ],
       do_not: ['Do not cut the pump off the network or restart it while it is infusing.'],
+      p_values: { period: 0.00002, external_out: 0.0014 },
       frames: [{ origin: 'icu-span.pcapng', first: 10_412, last: 15_990 }],
       related: [
         {

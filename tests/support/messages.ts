@@ -52,6 +52,7 @@ export class DetectorBench {
       models: new WindowModels(1),
       nowUs: () => this.nowUs,
       devices: () => this.#devices,
+      deviceBeside: (beside, mac) => this.#devices.find((d) => d.mac === mac && d.segment === beside.segment),
       classOf: (type): DeviceClass => classes.get(type) ?? classes.get('unknown')!,
       blind: () => false,
       onFinding: (finding) => this.findings.push(finding),
