@@ -12,7 +12,7 @@ import type { DeviceView, Endpoint, MessageView, Severity, Technique } from '../
 
 /** A message that went by, to recognise it when it comes again. */
 interface Sent {
-  readonly sender: Endpoint;
+  readonly sender: Sender;
   readonly receivers: Endpoint[];
   values: number | undefined;
   patient: number | undefined;
@@ -25,13 +25,17 @@ interface Sent {
 /** Who speaks under a name (MSH-3 and MSH-4). */
 interface Name {
   readonly text: string;
-  readonly senders: Map<number, Sender>;
+  readonly senders: Sender[];
   /** Hosts that receive messages under this name: they may pass them on. */
   readonly receivers: Set<number>;
 }
 
 interface Sender {
-  readonly end: Endpoint;
+  /** As it is seen in its own segment, once it was seen there. */
+  end: Endpoint;
+  /** The same host in each segment that its messages cross. */
+  readonly views: View[];
+  last: Shown | undefined;
   /** Sent under this name while it was being learned. */
   learned: boolean;
   lastUs: number;
@@ -43,6 +47,22 @@ interface Sender {
   /** Last position in the series. */
   seq: number;
   doubt: Doubt | undefined;
+}
+
+/** A host as one segment shows it: behind a router it has another key there, and the same address. */
+interface View {
+  readonly key: number;
+  readonly vlan: string;
+}
+
+/** The last message of a sender, to know the copy of it that the mirror shows in the next segment. */
+interface Shown {
+  readonly control: number | undefined;
+  readonly values: number | undefined;
+  readonly ports: number;
+  readonly vlan: string;
+  readonly tsUs: number;
+  readonly told: boolean;
 }
 
 /** A control id came again with other values: an altered result, unless the whole series comes again. */
@@ -69,6 +89,9 @@ const EXFILTRATION: Technique = { id: 'T1048', name: 'Exfiltration Over Alternat
 
 const MAX_NAMES = 4096;
 const MAX_SENDERS = 16;
+const MAX_VIEWS = 8;
+/** A router hands a packet on at once; more time than this between two copies is another message. */
+const COPY_US = 2e6;
 const MAX_RECEIVERS = 64;
 const MAX_DEEDS = 1024;
 const EPISODE_US = 900e6;
@@ -117,7 +140,7 @@ export default defineDetector({
       let name = names.get(key);
       if (name === undefined) {
         if (names.size >= MAX_NAMES && !dropStrangeName()) return undefined;
-        name = { text: facility === '' ? app : `${app} at ${facility}`, senders: new Map(), receivers: new Set() };
+        name = { text: facility === '' ? app : `${app} at ${facility}`, senders: [], receivers: new Set() };
         names.set(key, name);
       }
       return { key, name };
@@ -126,7 +149,7 @@ export default defineDetector({
     /** Makes room by a name that nobody was learned to use: made-up names must not push the known ones out. */
     function dropStrangeName(): boolean {
       for (const [key, name] of names) {
-        if ([...name.senders.values()].some((s) => s.learned)) continue;
+        if (name.senders.some((s) => s.learned)) continue;
         names.delete(key);
         return true;
       }
@@ -163,15 +186,15 @@ export default defineDetector({
       unsure: boolean,
     ): void {
       const nowUs = ctx.nowUs();
-      const device = monitored(from) ?? monitored(to) ?? monitored(before.sender);
+      const device = monitored(from) ?? monitored(to) ?? monitored(before.sender.end);
       if (device === undefined) return;
-      const deed = deedOf(keyOf(from.key, before.sender.key, 1), nowUs);
+      const deed = deedOf(keyOf(from.key, before.sender.end.key, 1), nowUs);
       if (altered) deed.altered++;
       if (patient !== undefined && deed.patients.size < 64) deed.patients.add(patient);
       const first = altered && deed.altered === 1;
       if (!due(deed) && !first) return;
       const who = nameOfEndpoint(from);
-      const origin = nameOfEndpoint(before.sender);
+      const origin = nameOfEndpoint(before.sender.end);
       // A message that nobody has acknowledged may be sent again by a stand-in of its sender.
       const sure = unsure ? deed.count > 1 : altered || before.acknowledged || deed.count > 2;
       const severity: Severity = sure ? MEDIUM : LOW;
@@ -183,7 +206,7 @@ export default defineDetector({
             : `${deed.altered} of them with other values`;
       ctx.finding({
         device,
-        subject: `replay ${before.sender.key}`,
+        subject: `replay ${before.sender.end.key}`,
         severity,
         confidence: deed.altered > 0 ? 95 : 85,
         tsUs: nowUs,
@@ -195,7 +218,7 @@ export default defineDetector({
           `${deed.patients.size > 0 ? `, about ${plural(deed.patients.size, 'patient')}` : ''}.`,
         evidence: [
           { src: from, dst: to, service: 'hl7' },
-          { src: before.sender, dst: before.receivers[0], service: 'hl7' },
+          { src: before.sender.end, dst: before.receivers[0], service: 'hl7' },
         ],
         anomalies: [
           { parameter: `sender of ${name.text}`, expected: origin, seen: who, pattern: 'IMPOSTOR' },
@@ -366,33 +389,75 @@ export default defineDetector({
       const control = message.number('control_id');
       if (known === undefined) return;
       const { key: nameKey, name } = known;
-      let sender = name.senders.get(from.key);
-      const isNewSender = sender === undefined;
-      if (sender === undefined) {
-        if (name.senders.size >= MAX_SENDERS) return;
-        sender = {
-          end: keepEndpoint(from),
-          learned: false,
-          lastUs: nowUs,
-          messages: 0,
-          reuses: false,
-          expect: -1,
-          seq: 0,
-          doubt: undefined,
-        };
-        name.senders.set(from.key, sender);
+      const vlan = message.flow?.vlan ?? '';
+      const { sender, isNewView } = senderOf(name, from, vlan, nowUs);
+      if (sender === undefined) return;
+      const values = message.number('values');
+      const ports = message.flow === undefined ? 0 : keyOf(message.flow.orig.port, message.flow.resp.port);
+      const { last } = sender;
+      const forwards = name.receivers.has(from.key);
+      if (name.receivers.size < MAX_RECEIVERS) name.receivers.add(to.key);
+      const isCopy =
+        last !== undefined &&
+        last.vlan !== vlan &&
+        last.control === control &&
+        last.values === values &&
+        last.ports === ports &&
+        nowUs - last.tsUs <= COPY_US;
+      if (isCopy) {
+        const sent = control === undefined ? undefined : memory.get(keyOf(nameKey, control));
+        if (sent?.sender === sender) addReceiver(sent, to);
+        judgePath(message, to, name, last.told || !isNewView);
+        return;
       }
       const learning = from.device?.learning === true && !from.isRemote;
-      const forwards = name.receivers.has(from.key);
-      if (learning && !anotherIsLearned(name, from.key)) sender.learned = true;
+      if (learning && !anotherIsLearned(name, sender)) sender.learned = true;
       sender.messages++;
       sender.lastUs = nowUs;
-      if (name.receivers.size < MAX_RECEIVERS) name.receivers.add(to.key);
 
       const replayed =
         control !== undefined && judgeReplay(message, to, keyOf(nameKey, control), name, sender, control, nowUs);
-      const impostor = !sender.learned && !forwards && judgeName(from, to, name, nowUs);
-      judgePath(message, to, name, replayed || impostor || !isNewSender);
+      const impostor = !sender.learned && !forwards && judgeName(sender, to, name, nowUs);
+      sender.last = { control, values, ports, vlan, tsUs: nowUs, told: replayed || impostor };
+      judgePath(message, to, name, replayed || impostor || !isNewView);
+    }
+
+    /** The sender under the name, known again in other segments by its address; undefined where there are too many. */
+    function senderOf(
+      name: Name,
+      from: Endpoint,
+      vlan: string,
+      nowUs: number,
+    ): { sender: Sender | undefined; isNewView: boolean } {
+      for (const sender of name.senders)
+        if (sender.views.some((v) => v.key === from.key)) return { sender, isNewView: false };
+      for (const sender of name.senders) {
+        if (sender.views.length >= MAX_VIEWS || !isSameBehindRouter(sender.end, from)) continue;
+        if (sender.views.some((v) => v.vlan === vlan)) continue;
+        sender.views.push({ key: from.key, vlan });
+        if (!from.isRemote) sender.end = keepEndpoint(from);
+        return { sender, isNewView: true };
+      }
+      if (name.senders.length >= MAX_SENDERS) return { sender: undefined, isNewView: true };
+      const sender: Sender = {
+        end: keepEndpoint(from),
+        views: [{ key: from.key, vlan }],
+        last: undefined,
+        learned: false,
+        lastUs: nowUs,
+        messages: 0,
+        reuses: false,
+        expect: -1,
+        seq: 0,
+        doubt: undefined,
+      };
+      name.senders.push(sender);
+      return { sender, isNewView: true };
+    }
+
+    function addReceiver(sent: Sent, to: Endpoint): void {
+      if (sent.receivers.length < 4 && !sent.receivers.some((r) => r.key === to.key))
+        sent.receivers.push(keepEndpoint(to));
     }
 
     /** True where the message is somebody else's, sent again. */
@@ -422,10 +487,9 @@ export default defineDetector({
         return false;
       }
       const samePatient = before.patient === undefined || patient === undefined || before.patient === patient;
-      if (before.sender.key === from.key) {
+      if (before.sender === sender || before.sender.views.some((v) => v.key === from.key)) {
         if (values === before.values) {
-          if (before.receivers.length < 4 && !before.receivers.some((r) => r.key === to.key))
-            before.receivers.push(keepEndpoint(to));
+          addReceiver(before, to);
           sender.doubt = doubt;
           return false;
         }
@@ -443,15 +507,15 @@ export default defineDetector({
         before.tsUs = nowUs;
         return false;
       }
-      const passedOn = before.receivers.some((r) => r.key === from.key);
-      const other = name.senders.get(before.sender.key);
+      const passedOn = before.receivers.some((r) => r.key === from.key || isSameBehindRouter(r, from));
+      const other = before.sender;
       // Devices of one name count each for themselves: the same number from two of them says nothing.
-      const shared = sender.learned && other?.learned === true;
-      if (passedOn || !samePatient || other?.reuses === true) return false;
+      const shared = sender.learned && other.learned;
+      if (passedOn || !samePatient || other.reuses) return false;
       // While the site is being learned nobody owns a name yet; the same patient at that is hardly chance.
       const unsure = shared || sender.learned;
-      if (shared && (patient === undefined || !isLearning(from) || !isLearning(before.sender))) return false;
-      tellReplay(from, to, before, name, values !== before.values, patient, unsure);
+      if (shared && (patient === undefined || !isLearning(sender.end) || !isLearning(other.end))) return false;
+      tellReplay(sender.end, to, before, name, values !== before.values, patient, unsure);
       return true;
     }
 
@@ -466,7 +530,7 @@ export default defineDetector({
       if (memory.size >= memory_messages) forgetOldest(memory);
       if (unanswered.size >= memory_messages) forgetOldest(unanswered);
       const sent: Sent = {
-        sender: sender.end,
+        sender,
         receivers: [keepEndpoint(to)],
         values: message.number('values'),
         patient: message.number('patient'),
@@ -475,20 +539,20 @@ export default defineDetector({
         seq: ++sender.seq,
       };
       memory.set(key, sent);
-      unanswered.set(keyOf(sender.end.key, control), sent);
+      unanswered.set(keyOf(message.speaker.key, control), sent);
     }
 
     /** True where the host speaks in the name of one other host. */
-    function judgeName(from: Endpoint, to: Endpoint, name: Name, nowUs: number): boolean {
+    function judgeName(sender: Sender, to: Endpoint, name: Name, nowUs: number): boolean {
       let holder: Sender | undefined;
-      for (const s of name.senders.values()) {
-        if (!s.learned || s.end.key === from.key) continue;
+      for (const s of name.senders) {
+        if (!s.learned || s === sender) continue;
         // A name that several devices share belongs to none of them.
         if (holder !== undefined) return false;
         holder = s;
       }
       if (holder?.end.device === undefined || holder.end.device.learning) return false;
-      tellImpostor(from, to, holder, name, nowUs - holder.lastUs <= alive_s * 1e6);
+      tellImpostor(sender.end, to, holder, name, nowUs - holder.lastUs <= alive_s * 1e6);
       return true;
     }
 
@@ -530,9 +594,13 @@ export default defineDetector({
   },
 });
 
-function anotherIsLearned(name: Name, key: number): boolean {
-  for (const s of name.senders.values()) if (s.end.key !== key && s.end.device?.learning === false) return true;
-  return false;
+function anotherIsLearned(name: Name, sender: Sender): boolean {
+  return name.senders.some((s) => s !== sender && s.end.device?.learning === false);
+}
+
+/** The same address, at least once seen from behind a router: two devices of one segment are never the same. */
+function isSameBehindRouter(a: Endpoint, b: Endpoint): boolean {
+  return (a.isRemote || b.isRemote) && a.ip !== '' && a.ip === b.ip;
 }
 
 function monitored(end: Endpoint): DeviceView | undefined {

@@ -171,6 +171,58 @@ describe('paths', () => {
   });
 });
 
+describe('a feed that crosses the router and is seen in both networks', () => {
+  const cross = (b: DetectorBench, from: Host, to: Host, fields: Record<string, string | number>) => {
+    const far = (host: Host): Host => ({ device: undefined, ip: host.ip, isRemote: true, isPublic: false });
+    b.say('hl7.message', from, far(to), fields, { ...b.flow(from, far(to), { port: 2575 }), vlan: '102' });
+    b.say('hl7.message', far(from), to, fields, { ...b.flow(far(from), to, { port: 2575 }), vlan: '100' });
+  };
+  let b: DetectorBench;
+  let to: Host;
+  let from: Host;
+  let thief: Host & { readonly device: object };
+
+  beforeEach(() => {
+    b = new DetectorBench(hl7Spoofing);
+    [to, from, thief] = [b.host('engine', 'integration-engine'), b.host('monitor', 'patient-monitor'), b.host('ws')];
+    Object.defineProperty(thief.device, 'mac', { value: '04:00:00:00:00:09' });
+    for (let i = 0; i < 20; i++) cross(b, from, to, result(i, i));
+    b.endLearning();
+    b.wait(1000);
+    for (let i = 20; i < 40; i++) cross(b, from, to, result(i, i));
+  });
+
+  it('has one sender', () => {
+    b.wait(1000);
+    // The feed is opened anew and the first copy that is seen is that of the other network.
+    const far: Host = { device: undefined, ip: from.ip, isRemote: true, isPublic: false };
+    b.say('hl7.message', far, to, result(40, 40), { ...b.flow(far, to, { port: 2575 }), vlan: '100' });
+    for (let i = 41; i < 60; i++) cross(b, from, to, result(i, i));
+    expect(b.findings).toEqual([]);
+    expect(b.failures).toEqual([]);
+  });
+
+  it('is found forged, the message counted once, when another host speaks in its name', () => {
+    cross(b, thief, to, result(39, 1));
+    expect(b.findings).toMatchObject([
+      { severity: 3, device: { hostname: 'ws' }, title: 'HL7 messages replayed with altered values' },
+      { severity: 3, device: { hostname: 'ws' }, title: 'A host sends HL7 in the name of another device' },
+    ]);
+  });
+
+  it('is found forged by a host of its own network that uses its address', () => {
+    const same: Host = { ...thief, ip: from.ip };
+    cross(b, same, to, result(39, 1));
+    expect(b.severities()).toContain(3);
+  });
+
+  it('is told of a new sender in the network of the receiver', () => {
+    const fresh = b.host('monitor-3', 'patient-monitor', false);
+    cross(b, fresh, to, result(1, 1, { sending_facility: 'BED-3' }));
+    expect(b.severities()).toEqual([2]);
+  });
+});
+
 it('stays bounded and whole under any messages', () => {
   const field = fc.record({
     sending_app: fc.constantFrom('', 'A', 'B'),
