@@ -13,8 +13,27 @@ interface Rhythm {
   clinical: boolean;
   /** It said goodbye: released its address. */
   leftUs: number;
+  /** When its silence was last laid to the switch or the mirror: it has time to come back from then on. */
+  outageUs: number;
   silent: boolean;
 }
+
+/** How the other devices of the segment fare while one is silent. */
+interface Others {
+  /** Devices there are. */
+  known: number;
+  /** Heard since it was due to be heard, as far as they are regular without a break. */
+  talking: number;
+  /** Regular ones that fell silent in the same moment and are silent beyond the longest pause of their own. */
+  gone: number;
+}
+
+/** Frames of one moment are no further apart. */
+const SAME_MOMENT_US = 2e6;
+/** So many others that fall silent in the same moment are not as many faults. */
+const SEVERAL = 2;
+/** From so many devices on, blind-spot speaks of the segment. */
+const SEGMENT = 4;
 
 export default defineDetector({
   id: 'device-silent',
@@ -59,7 +78,7 @@ export default defineDetector({
       default: 0.3,
       min: 0.05,
       max: 1,
-      doc: 'When this share of the regular devices of a segment is silent at once, it is the mirror and not the devices.',
+      doc: 'When this share of the devices of a segment fell silent at once, it is the switch or the mirror and not the devices.',
     },
   },
   create(ctx) {
@@ -71,6 +90,7 @@ export default defineDetector({
       lastHeardUs: 0,
       clinical: false,
       leftUs: 0,
+      outageUs: 0,
       silent: false,
     }));
     /** Before this moment nothing was watched. */
@@ -78,18 +98,22 @@ export default defineDetector({
 
     const regular = (r: Rhythm): boolean => r.watchedS >= min_watched_s && r.longestS <= max_pause_s;
 
-    /** Of the other regular devices of the segment: how many there are, how many are silent beyond their habit. */
-    function others(of: DeviceView, nowUs: number): { all: number; silent: number } {
-      let all = 0;
-      let silent = 0;
+    /** Asks it only of one that is silent: it visits every device. */
+    function others(of: DeviceView, nowUs: number): Others {
+      const result = { known: 0, talking: 0, gone: 0 };
+      // The cut may be as much later than its last frame as it pauses.
+      const dueUs = of.lastUs + rhythms(of).longestS * 1e6 + SAME_MOMENT_US;
       for (const device of ctx.devices()) {
-        if (device === of || device.vlan !== of.vlan || device.isGateway) continue;
+        if (device === of || device.vlan !== of.vlan || device.isGateway || device.lastUs <= watchedFromUs) continue;
+        result.known++;
         const r = rhythms(device);
-        if (r.silent || r.lastHeardUs <= watchedFromUs || !regular(r)) continue;
-        all++;
-        if ((nowUs - r.lastHeardUs) / 1e6 > r.longestS * 1.5 + 2) silent++;
+        const overdue = regular(r) && nowUs - device.lastUs > r.longestS * 1e6 + SAME_MOMENT_US;
+        if (!overdue) {
+          if (device.lastUs > dueUs) result.talking++;
+        } else if (device.lastUs <= dueUs && device.lastUs + r.longestS * 1e6 + SAME_MOMENT_US >= of.lastUs)
+          result.gone++;
       }
-      return { all, silent };
+      return result;
     }
 
     return {
@@ -102,9 +126,9 @@ export default defineDetector({
           r.watchedS++;
           if (lastUs > r.lastHeardUs) {
             const pauseS = r.lastHeardUs === 0 || r.lastHeardUs <= watchedFromUs ? 0 : (lastUs - r.lastHeardUs) / 1e6;
-            // A pause that was an alert is no habit; one that was not becomes one.
+            // A pause that was an alert or an outage is no habit; one that was neither becomes one.
             if (r.silent) r.silent = false;
-            else if (pauseS > r.longestS) r.longestS = pauseS;
+            else if (pauseS > r.longestS && r.outageUs <= r.lastHeardUs) r.longestS = pauseS;
             r.heardS++;
             r.lastHeardUs = lastUs;
             continue;
@@ -112,14 +136,22 @@ export default defineDetector({
           if (device.learning || r.silent || !regular(r)) continue;
           const silentS = (nowUs - lastUs) / 1e6;
           const limitS = Math.max(min_silence_s, factor * r.longestS);
-          if (silentS < limitS || ctx.blind(device)) continue;
+          if (silentS < limitS || nowUs - r.outageUs < limitS * 1e6 || ctx.blind(device)) continue;
           const rest = others(device, nowUs);
-          if (rest.silent >= 2 && rest.silent >= mirror_share * rest.all) continue;
+          const together = rest.gone >= SEVERAL;
+          const alone = rest.talking === 0;
+          if (
+            (together && rest.gone >= mirror_share * (rest.gone + rest.talking)) ||
+            (alone && rest.known + 1 >= SEGMENT)
+          ) {
+            r.outageUs = nowUs;
+            continue;
+          }
           r.silent = true;
           const cls = ctx.classOf(device);
           const left = nowUs - r.leftUs < (silentS + 10) * 1e6;
           const important = cls.medical || cls.lifeSupporting || r.clinical;
-          const severity: Severity = left ? INFORMATIONAL : important ? MEDIUM : LOW;
+          const severity: Severity = left ? INFORMATIONAL : important && !together && !alone ? MEDIUM : LOW;
           ctx.finding({
             device,
             subject: 'silence',
@@ -128,7 +160,13 @@ export default defineDetector({
             tsUs: nowUs,
             firstUs: lastUs,
             title: left ? 'Device was switched off' : 'Device has fallen silent',
-            sentence: `${nameOf(device)} has not been heard for ${Math.round(silentS)} s; its longest pause in ${plural(r.watchedS, 'second')} of watching was ${r.longestS.toFixed(1)} s, and ${plural(rest.all - rest.silent, 'other device')} of the segment ${rest.all - rest.silent === 1 ? 'goes' : 'go'} on talking.`,
+            sentence:
+              `${nameOf(device)} has not been heard for ${Math.round(silentS)} s; its longest pause in ` +
+              `${plural(r.watchedS, 'second')} of watching was ${r.longestS.toFixed(1)} s, and ` +
+              (alone
+                ? 'no other device of the segment was heard since'
+                : `${plural(rest.talking, 'other device')} of the segment ${rest.talking === 1 ? 'goes' : 'go'} on talking`) +
+              (rest.gone > 0 ? `; ${plural(rest.gone, 'other device')} fell silent with it.` : '.'),
             evidence: [{ src: endpointOf(device), dst: undefined }],
             anomalies: [
               {
