@@ -6,6 +6,7 @@ import type { DetectorSet } from '../detect/load.ts';
 import { loadClasses } from '../identity/classes.ts';
 import { createDecider } from '../identity/decide.ts';
 import { loadKnowledge } from '../identity/knowledge.ts';
+import type { Knowledge } from '../identity/knowledge.ts';
 import { createOuiTable } from '../identity/oui.ts';
 import { HotPath } from './hot-path.ts';
 import type { HotPathOutput, HotPathStage } from './hot-path.ts';
@@ -18,6 +19,8 @@ export interface HotPathSettings {
   readonly productVersion: string;
   /** 16 bytes that key the hashes of identifiers. Derived from the seed where replay must be repeatable. */
   readonly tokenKey?: Uint8Array;
+  /** Profiles that are loaded already, for who builds many; they are only read. */
+  readonly knowledge?: Knowledge;
   readonly onDetectorFailure?: (id: string, reason: string) => void;
 }
 
@@ -49,7 +52,7 @@ export async function buildHotPath(settings: HotPathSettings): Promise<BuiltHotP
       // Before the last stage there are no devices to decide about, and reading the profiles takes time.
       decider:
         settings.stage === 'all'
-          ? createDecider(loadKnowledge(classes), createOuiTable())
+          ? createDecider(settings.knowledge ?? loadKnowledge(classes), createOuiTable())
           : { decide: () => undefined },
       output: settings.output,
       ...(settings.onDetectorFailure === undefined ? {} : { onDetectorFailure: settings.onDetectorFailure }),

@@ -2,6 +2,7 @@ import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/index.ts';
 import type { FrameBus } from '../bus/bus.ts';
+import type { Knowledge } from '../identity/knowledge.ts';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
 import type { AlertRow } from '../kernel/rows.ts';
 import { buildHotPath } from './build.ts';
@@ -20,6 +21,8 @@ export interface ReplayRequest {
   readonly bus: FrameBus;
   /** Most frames handed to the hot path at once; results do not depend on it. */
   readonly batchFrames: number;
+  /** Profiles that are loaded already, for who replays often. */
+  readonly knowledge?: Knowledge;
   readonly onProgress?: (state: { frames: number; bytes: number; bytesTotal: number | undefined }) => void;
   readonly onWarning?: (message: string) => void;
 }
@@ -109,6 +112,7 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
     seed: request.seed,
     stage: 'all',
     productVersion: request.productVersion,
+    ...(request.knowledge === undefined ? {} : { knowledge: request.knowledge }),
     output: {
       alert: (row) => alerts.set(row.uid, row),
       device: (row) => devices.add(row.first_seen, row.device, row.ocsf),

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { loadClasses } from '../../src/identity/classes.ts';
+import { loadKnowledge } from '../../src/identity/knowledge.ts';
 import { WardwatchError } from '../../src/kernel/errors.ts';
 import { describeWithCaptures } from '../support/captures.ts';
 import { accounted, configWith, replayInto, useFolder } from './replays.ts';
@@ -35,10 +37,11 @@ describeWithCaptures('every capture there is', (captures) => {
 
   it('goes through the whole hot path, and every frame is accounted for', { timeout: 900_000 }, async () => {
     const config = configWith(SMALL);
+    const knowledge = loadKnowledge(loadClasses());
     const wrong: Record<string, unknown> = {};
     for (const file of files) {
       try {
-        const { summary, warnings } = await replayInto(folder(), { files: [join(captures, file)], config });
+        const { summary, warnings } = await replayInto(folder(), { files: [join(captures, file)], config, knowledge });
         const read = summary.frames_read;
         if (accounted(summary) !== read || Object.keys(summary.frames_dropped).length > 0) wrong[file] = { ...summary };
         else if (expected.has(file) && expected.get(file) !== read)

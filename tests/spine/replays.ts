@@ -9,6 +9,7 @@ import type { FrameBus } from '../../src/bus/bus.ts';
 import { createMemoryBus } from '../../src/bus/memory/index.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import type { Config } from '../../src/config/index.ts';
+import type { Knowledge } from '../../src/identity/knowledge.ts';
 import { silentReporter } from '../../src/kernel/component.ts';
 
 /** Files whose bytes are promised to be the same; summary.json holds times and places and is not. */
@@ -34,6 +35,7 @@ export interface ReplaySettings {
   readonly config?: Config;
   readonly bus?: FrameBus;
   readonly batchFrames?: number;
+  readonly knowledge?: Knowledge;
 }
 
 /** Settings as a user gives them by the environment, over the defaults. */
@@ -66,6 +68,7 @@ export async function replayInto(dir: string, settings: ReplaySettings): Promise
       productVersion: '0.0.0',
       bus,
       batchFrames: settings.batchFrames ?? 4096,
+      ...(settings.knowledge === undefined ? {} : { knowledge: settings.knowledge }),
       onWarning: (message) => warnings.push(message),
     });
     return { summary, dir, warnings, text: (output) => readFile(join(dir, output), 'utf8') };
