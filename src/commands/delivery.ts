@@ -33,6 +33,7 @@ export function registerDelivery(program: Command): void {
     .command('list')
     .description('endpoints, and what waits for them')
     .option('--json', 'one JSON object a line instead of a table')
+    .addHelpText('after', examples(['wardwatch delivery list', 'what waits for whom, and who is away']))
     .action(async (_options: unknown, command: Command) => {
       const { listEndpoints } = await import('./delivery-action.ts');
       listEndpoints(command.optsWithGlobals<DeliveryOptions>());
@@ -42,6 +43,7 @@ export function registerDelivery(program: Command): void {
     .command('test')
     .description('send a test message to an endpoint, from here and now')
     .argument('<endpoint>', 'name of the endpoint')
+    .addHelpText('after', examples(['wardwatch delivery test siem', 'does the endpoint named siem take a message?']))
     .action(async (endpoint: string, _options: unknown, command: Command) => {
       const { testEndpoint } = await import('./delivery-action.ts');
       await testEndpoint(endpoint, command.optsWithGlobals<DeliveryOptions>());
@@ -53,6 +55,7 @@ export function registerDelivery(program: Command): void {
     .option('--endpoint <name>', 'only those to this endpoint')
     .option('--limit <n>', 'most attempts to list', positiveInteger, 50)
     .option('--json', 'one JSON object a line instead of a table')
+    .addHelpText('after', examples(['wardwatch delivery log --endpoint siem --limit 10', 'the last ten attempts']))
     .action(async (_options: unknown, command: Command) => {
       const { listLog } = await import('./delivery-action.ts');
       listLog(command.optsWithGlobals<DeliveryOptions>());
@@ -65,6 +68,7 @@ export function registerDelivery(program: Command): void {
     .option('--limit <n>', 'most to list', positiveInteger, 50)
     .option('--again', 'queue them again (all of them, whatever the limit)')
     .option('--json', 'one JSON object a line instead of a table')
+    .addHelpText('after', examples(['wardwatch delivery dead-letters --again', 'try again what was given up']))
     .action(async (_options: unknown, command: Command) => {
       const { listDeadLetters } = await import('./delivery-action.ts');
       listDeadLetters(command.optsWithGlobals<DeliveryOptions>());
@@ -76,6 +80,10 @@ export function registerDelivery(program: Command): void {
     .requiredOption('--from <time>', 'first event time, such as 2026-11-20 or 2026-11-20T14:00Z', time)
     .requiredOption('--to <time>', 'last event time', time)
     .option('--endpoint <name>', 'only to this endpoint')
+    .addHelpText(
+      'after',
+      examples(['wardwatch delivery replay --from 2026-11-20 --to 2026-11-21', 'send the alerts of a day again']),
+    )
     .action(async (_options: unknown, command: Command) => {
       const { askForReplay } = await import('./delivery-action.ts');
       askForReplay(command.optsWithGlobals<DeliveryOptions>());
@@ -85,6 +93,10 @@ export function registerDelivery(program: Command): void {
     .command('enable')
     .description('switch an endpoint on again that was switched off because it answered 410 Gone')
     .argument('<endpoint>', 'name of the endpoint')
+    .addHelpText(
+      'after',
+      examples(['wardwatch delivery enable siem', 'after it answered 410 Gone and was set up anew']),
+    )
     .action(async (endpoint: string, _options: unknown, command: Command) => {
       const { enableEndpoint } = await import('./delivery-action.ts');
       enableEndpoint(endpoint, command.optsWithGlobals<DeliveryOptions>());

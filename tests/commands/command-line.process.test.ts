@@ -17,7 +17,8 @@ describe('help', () => {
     expect(pages.size).toBeGreaterThan(5);
     for (const [command, text] of pages) {
       expect.soft(text, command).toContain(`Usage: wardwatch${command === '' ? '' : ` ${command}`}`);
-      expect.soft(text, command).toMatch(command === 'config' ? /Commands:/ : /Examples:\n {2}\S/);
+      // One that only holds others lists them; their pages have the examples.
+      expect.soft(text, command).toMatch(/Commands:\n {2}\S|Examples:\n {2}\S/);
     }
   });
 
