@@ -24,6 +24,14 @@ interface Told {
 const DYNAMIC = 32_768;
 /** The network's own noise: DHCP, mDNS, LLMNR, SSDP and WS-Discovery answers. */
 const CHATTER = new Set([67, 68, 546, 547, 1900, 3702, 5353, 5355]);
+/** IANA's dynamic range (RFC 6335): never assigned to a service. */
+const IANA_DYNAMIC = 49_152;
+/** Below these, ports are those of services. */
+const SYSTEM_PORTS = 1024;
+/** Classes whose work is media over ports agreed for each call. */
+const MEDIA_CLASSES: ReadonlySet<string> = new Set(['voip-phone', 'call-server', 'ip-camera', 'nvr']);
+/** A host that spoke SIP or RTSP so recently may have media agreed. */
+const MEDIA_US = 86_400e6;
 const FTP_CONTROL = 21;
 /** FTP data connections may use any port; they belong to a control connection not much older than this. */
 const FTP_DATA_US = 600e6;
@@ -81,10 +89,24 @@ export default defineDetector({
   create(ctx) {
     const { episode_s, common_in_class, usual_new_rate } = ctx.params;
     const told = ctx.perDevice<{ now: Told | undefined }>(() => ({ now: undefined }));
+    /** When the device last took part in SIP or RTSP. */
+    const agreed = ctx.perDevice<{ lastUs: number }>(() => ({ lastUs: -Infinity }));
     /** Last FTP control connection by pair of hosts. */
     const ftp = new Map<number, number>();
 
+    /**
+     * RTP and RTCP over ports that SDP agreed: unprivileged, even on both sides for RTP and odd for RTCP (RFC 3550
+     * section 11). Nothing in the packets says so: the device must be one that agrees such things.
+     */
+    function isMedia(me: DeviceView, flow: FlowView): boolean {
+      const { orig, resp } = flow;
+      if (flow.proto !== 'udp' || flow.service !== '') return false;
+      if (orig.port < SYSTEM_PORTS || resp.port < SYSTEM_PORTS || ((orig.port ^ resp.port) & 1) === 1) return false;
+      return MEDIA_CLASSES.has(me.type) || flow.lastUs - agreed(me).lastUs < MEDIA_US;
+    }
+
     function judge(me: DeviceView, peer: Endpoint, flow: FlowView, offers: boolean): void {
+      if (isMedia(me, flow)) return;
       const port = flow.resp.port;
       const dynamic = port >= DYNAMIC;
       const novelty = ctx.novelty(me, offers ? 'offers' : 'uses', keyOf(dynamic ? DYNAMIC : port, flow.ipProto));
@@ -161,6 +183,11 @@ export default defineDetector({
     }
 
     return {
+      messageKinds: ['sip.*', 'rtsp.*'],
+      onMessage(message): void {
+        for (const end of [message.speaker, message.listener])
+          if (end?.device !== undefined && !end.isRemote) agreed(end.device).lastUs = ctx.nowUs();
+      },
       onFlowEstablished(flow): void {
         const { orig, resp, proto } = flow;
         if ((proto !== 'tcp' && proto !== 'udp') || resp.isMulticast) return;
@@ -174,6 +201,7 @@ export default defineDetector({
             const since = ftp.get(pair);
             if (since !== undefined && flow.lastUs - since < FTP_DATA_US) return;
           }
+          if (resp.port >= IANA_DYNAMIC && orig.port >= SYSTEM_PORTS) return;
         } else if (resp.port >= DYNAMIC) return;
         const a = orig.device;
         if (a !== undefined && !a.isGateway && !orig.isRemote) judge(a, resp, flow, false);
