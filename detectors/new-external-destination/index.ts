@@ -9,7 +9,7 @@ import {
   nameOfEndpoint,
   plural,
 } from '../../src/detect/sdk.ts';
-import type { Endpoint, Severity } from '../../src/detect/sdk.ts';
+import type { DeviceView, Endpoint, Severity } from '../../src/detect/sdk.ts';
 
 interface Recent {
   readonly ends: { readonly end: Endpoint; readonly service: string }[];
@@ -19,6 +19,19 @@ interface Recent {
   nextTell: number;
   strongest: Severity;
 }
+
+/** Networks of a device that people use, by hours of event time. */
+interface Browsing {
+  hour: number;
+  /** New ones in this hour. */
+  count: number;
+  /** Most new ones in an hour of learning. */
+  most: number;
+  /** It was told that it leaves the site at all. */
+  toldFirst: boolean;
+}
+
+const HOUR_US = 3600e6;
 
 export default defineDetector({
   id: 'new-external-destination',
@@ -44,11 +57,44 @@ export default defineDetector({
       max: 1000,
       doc: 'A destination that so many devices of the same class have learned is informational.',
     },
+    people_factor: {
+      default: 3,
+      min: 1,
+      max: 1000,
+      doc: 'Devices used by people: told where the new networks of an hour exceed so many times the most while learning.',
+    },
+    people_least: {
+      default: 30,
+      min: 1,
+      max: 10_000,
+      doc: 'Devices used by people: fewer new networks in an hour are never told.',
+    },
     episode_s: { default: 600, min: 10, max: 86_400, unit: 's', doc: 'Destinations within this time are told as one.' },
   },
   create(ctx) {
-    const { usual_new_rate, common_in_class, episode_s } = ctx.params;
+    const { usual_new_rate, common_in_class, people_factor, people_least, episode_s } = ctx.params;
     const recent = ctx.perDevice<{ now: Recent | undefined }>(() => ({ now: undefined }));
+    const browsing = ctx.perDevice<Browsing>(() => ({ hour: 0, count: 0, most: 0, toldFirst: false }));
+
+    /** Notes a new network of a device that people use: 0 = nothing to tell, 1 = the first at all, else those of this hour. */
+    function browses(device: DeviceView, leftBefore: boolean, nowUs: number): number {
+      const b = browsing(device);
+      const hour = Math.floor(nowUs / HOUR_US);
+      if (hour !== b.hour) {
+        b.hour = hour;
+        b.count = 0;
+      }
+      b.count++;
+      if (device.learning) {
+        b.most = Math.max(b.most, b.count);
+        return 0;
+      }
+      if (!leftBefore && !b.toldFirst) {
+        b.toldFirst = true;
+        return 1;
+      }
+      return b.count > Math.max(people_least, people_factor * b.most) ? b.count : 0;
+    }
 
     return {
       onFlowEstablished(flow): void {
@@ -61,20 +107,26 @@ export default defineDetector({
         if (device === undefined || mine.isRemote || device.isGateway || mine.isMulticast) return;
         if (proto === 'icmp' || proto === 'other') return;
         // Networks rather than hosts: content networks answer from ever other addresses.
-        const novelty = ctx.novelty(device, outward ? 'to' : 'from', networkOf(far));
-        if (!novelty.isNew) return;
+        const set = outward ? 'to' : 'from';
+        const network = networkOf(far);
         const cls = ctx.classOf(device);
-        const roams =
-          outward && (cls.interactive || (novelty.known >= 3 && novelty.newRate > usual_new_rate)) && novelty.known > 0;
+        const nowUs = flow.lastUs;
+        const isFirst = !ctx.knows(device, set, network);
+        const novelty = ctx.novelty(device, set, network);
         const never = novelty.known === 0;
-        // A medical device that never left the house and now does is a finding by itself.
+        // People visit ever other networks: how many is telling, which is not.
+        const people = outward && cls.interactive;
+        const visited = people && isFirst ? browses(device, !never, nowUs) : 0;
+        if (!novelty.isNew || (people && visited === 0)) return;
+        const roams = visited > 1 || (outward && novelty.known >= 3 && novelty.newRate > usual_new_rate);
+        // Going out once may be maintenance: what makes it worse, an upload or a beacon, is told by its own detector.
+        // Nobody on the internet has business in opening a connection to a medical device.
         const severity: Severity =
           novelty.sameClass >= common_in_class || roams
             ? INFORMATIONAL
-            : cls.medical && !cls.server && !cls.interactive && never
+            : !outward && flow.fromStart && cls.medical && !cls.server && !cls.interactive && never
               ? MEDIUM
               : LOW;
-        const nowUs = flow.lastUs;
         const entry = recent(device);
         let r = entry.now;
         if (r === undefined || nowUs - r.lastUs > episode_s * 1e6) {
@@ -101,11 +153,13 @@ export default defineDetector({
           firstUs: r.firstUs,
           title: outward ? 'New external destination' : 'Contact from the internet',
           sentence:
-            r.count > 1
-              ? `${nameOf(device)} exchanged data with ${plural(r.count, 'external network')} it never used, last ${far.ip} (${service}).`
-              : outward
-                ? `${nameOf(device)} connected to ${nameOfEndpoint(far)} (${service}) on the internet${never ? '; it never left the site before' : ', a network it never used'}.`
-                : `${far.ip} on the internet connected to ${nameOf(device)} (${service}).`,
+            visited > 1
+              ? `${nameOf(device)} went to ${visited} networks of the internet within an hour that it had never used, last ${far.ip} (${service}); the most in an hour of learning was ${browsing(device).most}.`
+              : r.count > 1
+                ? `${nameOf(device)} exchanged data with ${plural(r.count, 'external network')} it never used, last ${far.ip} (${service}).`
+                : outward
+                  ? `${nameOf(device)} connected to ${nameOfEndpoint(far)} (${service}) on the internet${never ? '; it never left the site before' : ', a network it never used'}.`
+                  : `${far.ip} on the internet connected to ${nameOf(device)} (${service}).`,
           evidence: [...r.ends]
             .reverse()
             .map((e) =>
