@@ -1,10 +1,21 @@
-import { LOW, MEDIUM, defineDetector, figure, keepEndpoint, nameOf, nameOfEndpoint } from '../../src/detect/sdk.ts';
+import {
+  LOW,
+  MEDIUM,
+  defineDetector,
+  figure,
+  keepEndpoint,
+  keyOf,
+  nameOf,
+  nameOfEndpoint,
+} from '../../src/detect/sdk.ts';
 import type { DeviceView, Endpoint, FlowView, Severity, WindowView } from '../../src/detect/sdk.ts';
 
 interface Peer {
   readonly end: Endpoint;
   readonly self: Endpoint;
   readonly service: string;
+  /** Within the site, by a service that the device was learned to use: work that another host has taken over. */
+  readonly familiar: boolean;
   readonly firstUs: number;
   lastUs: number;
   sent: number;
@@ -81,6 +92,7 @@ export default defineDetector({
           end: keepEndpoint(far),
           self: keepEndpoint(mine),
           service: flow.service !== '' ? flow.service : `${flow.proto}/${flow.resp.port}`,
+          familiar: !far.isPublic && mine === flow.orig && ctx.knows(device, 'service', serviceKey(flow)),
           firstUs: flow.startUs,
           lastUs: flow.lastUs,
           sent: 0,
@@ -152,8 +164,10 @@ export default defineDetector({
     return {
       onFlowEstablished(flow): void {
         sides(flow, (device, mine, far) => {
-          if (device.learning) ctx.novelty(device, 'peer', far.key);
-          else {
+          if (device.learning) {
+            ctx.novelty(device, 'peer', far.key);
+            if (mine === flow.orig) ctx.novelty(device, 'service', serviceKey(flow));
+          } else {
             const peer = peerOf(device, mine, far, flow);
             if (peer !== undefined) peer.lastUs = flow.lastUs;
           }
@@ -173,11 +187,23 @@ export default defineDetector({
         let newest: Peer | undefined;
         for (const peer of state.peers.values())
           if ((peer.end.isPublic || peer.end.isRemote) && endUs - peer.firstUs < FRESH_US)
-            if (newest === undefined || peer.lastUs >= newest.lastUs) newest = peer;
+            if (
+              newest === undefined ||
+              (peer.familiar === newest.familiar ? peer.lastUs >= newest.lastUs : newest.familiar)
+            )
+              newest = peer;
         if (newest === undefined || endUs - state.windowToldUs < 60e6) return;
         state.windowToldUs = endUs;
         newest.told = Math.max(newest.told, sent);
-        tell(device, newest, sent, 'within 10 s', usual, MEDIUM, Math.max(newest.firstUs, window.startUs - 10e6));
+        tell(
+          device,
+          newest,
+          sent,
+          'within 10 s',
+          usual,
+          newest.familiar ? LOW : MEDIUM,
+          Math.max(newest.firstUs, window.startUs - 10e6),
+        );
       },
       onFlowEnd(flow): void {
         sides(flow, (device, mine, far, out, into) => {
@@ -191,7 +217,7 @@ export default defineDetector({
           if (peer === undefined) return;
           peer.sent += out;
           peer.received += into;
-          const external = peer.end.isPublic || peer.end.isRemote;
+          const external = peer.end.isPublic || (peer.end.isRemote && !peer.familiar);
           const usual = external ? 0 : state.learnedFlow;
           const cls = ctx.classOf(device);
           const fixed = device.type !== 'unknown' && !cls.interactive && !cls.server && !cls.infrastructure;
@@ -206,6 +232,11 @@ export default defineDetector({
     };
   },
 });
+
+/** The service as a host offers it: its port and protocol. */
+function serviceKey(flow: FlowView): number {
+  return keyOf(flow.resp.port, flow.ipProto);
+}
 
 function amount(bytes: number): string {
   return bytes >= 1e6 ? `${figure(bytes / 1e6)} MB` : bytes >= 1e3 ? `${figure(bytes / 1e3)} kB` : `${bytes} bytes`;
