@@ -282,6 +282,11 @@ export class Streams {
   #gap(slot: number, flow: AppFlow, direction: number, lost: number): void {
     this.counters.gapBytes += lost;
     this.#tracker.missed(slot, direction === 0, lost);
+    this.#passOver(flow, direction, lost);
+  }
+
+  /** Bytes that a dissector will not get: lost by the mirror, or cut off by the capture (which is no loss of frames). */
+  #passOver(flow: AppFlow, direction: number, lost: number): void {
     const d = flow.directions[direction === 0 ? 0 : 1];
     if (d.skip >= lost && lost > 0) {
       d.skip -= lost;
@@ -364,7 +369,7 @@ export class Streams {
         } else if (!this.#keep(d, bytes, from + done, to)) dissector.gap?.(flow.state, direction);
       }
     }
-    if (missing > 0) this.#gap(slot, flow, direction, missing);
+    if (missing > 0) this.#passOver(flow, direction, missing);
   }
 
   /** Appends to the kept bytes; false when that would be more than any dissector retains. */

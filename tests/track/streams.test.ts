@@ -3,11 +3,15 @@ import { describe, expect, it } from 'vitest';
 import type { FlowRow, ObservationRow } from '../../src/kernel/rows.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { buildHotPath } from '../../src/app/build.ts';
+import { loadClasses } from '../../src/identity/classes.ts';
+import { loadKnowledge } from '../../src/identity/knowledge.ts';
 import { FLAGS, batchOf, ethernet, ipv4, tcp } from '../support/frames.ts';
 import type { FrameSpec } from '../support/frames.ts';
 
 const A = '00:09:fb:01:02:03';
 const B = '00:15:5d:0a:00:01';
+
+const knowledge = loadKnowledge(loadClasses());
 
 /** Five messages in one stream; the third is longer than the others. */
 const MESSAGES = Array.from({ length: 5 }, (_, i) => {
@@ -50,6 +54,7 @@ async function read(pieces: readonly Piece[]): Promise<{ controls: string[]; flo
     config,
     seed: 1,
     stage: 'all',
+    knowledge,
     productVersion: 'test',
     output: { flow: (r) => flows.push(r), observation: (r) => rows.push(r) },
   });
@@ -135,6 +140,7 @@ describe('TCP streams to dissectors', () => {
       config,
       seed: 1,
       stage: 'all',
+      knowledge,
       productVersion: 'test',
       output: { flow: (r) => flows.push(r), observation: (r) => rows.push(r) },
     });
@@ -148,6 +154,31 @@ describe('TCP streams to dissectors', () => {
     ]);
     expect(flows[0]).toMatchObject({ missed_bytes: 30 });
     expect(flows[0]!.history).toContain('G');
+  });
+
+  it('bytes that the capture cut off are passed over and are no loss of the mirror', async () => {
+    const first = MESSAGES[0]!.length;
+    const frames = segments(whole);
+    const cut = frames.map((f, i) =>
+      i < 3 ? f : { ...f, bytes: f.bytes.subarray(0, 54 + first + 10), wireLen: f.bytes.length },
+    );
+    const flows: FlowRow[] = [];
+    const rows: ObservationRow[] = [];
+    const { config } = loadConfig({ env: {} });
+    config.hotPath.track.max_flows = 1024;
+    config.hotPath.identity.max_devices = 64;
+    const { hotPath } = await buildHotPath({
+      config,
+      seed: 1,
+      stage: 'all',
+      knowledge,
+      productVersion: 'test',
+      output: { flow: (r) => flows.push(r), observation: (r) => rows.push(r) },
+    });
+    hotPath.process(batchOf(cut));
+    hotPath.finish();
+    expect(rows.filter((r) => r.kind === 'hl7.message').map((r) => r['sending_app'])).toEqual(['MON0']);
+    expect(flows[0]).toMatchObject({ missed_bytes: 0, orig_bytes: STREAM.length });
   });
 
   it('no word of a patient leaves the stream', async () => {
