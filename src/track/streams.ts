@@ -179,7 +179,7 @@ export class Streams {
     payload.first = !direction.started;
     direction.started = true;
     if (flow.dissector === undefined && !this.#probe(flow, slot)) {
-      if (++flow.tries >= MAX_TRIES || flow.candidates.length === 0) this.#giveUp(slot, flow);
+      if (++flow.tries >= MAX_TRIES || flow.candidates.length === 0) this.#giveUp(slot);
       return;
     }
     if (flow.dissector!.read(flow.state, payload, this.#out) < 0) this.#exclude(slot);
@@ -341,9 +341,9 @@ export class Streams {
       payload.direction = direction;
       if (flow.dissector === undefined) {
         if (!this.#probe(flow, slot)) {
-          if (++flow.tries >= MAX_TRIES || flow.candidates.length === 0) this.#giveUp(slot, flow);
-          else if (d.keptLen === 0 && !this.#keep(d, bytes, from, to)) this.#giveUp(slot, flow);
-          else if (d.keptLen > PROBE_BYTES) this.#giveUp(slot, flow);
+          if (++flow.tries >= MAX_TRIES || flow.candidates.length === 0) this.#giveUp(slot);
+          else if (d.keptLen === 0 && !this.#keep(d, bytes, from, to)) this.#giveUp(slot);
+          else if (d.keptLen > PROBE_BYTES) this.#giveUp(slot);
           return;
         }
       }
@@ -466,18 +466,21 @@ export class Streams {
     return false;
   }
 
-  #giveUp(slot: number, _flow: AppFlow): void {
-    this.counters.unrecognised++;
+  /** Nobody reads this flow any more: what it held is released, its packets are passed by. */
+  #leave(slot: number): void {
     const index = this.#index[slot]!;
     this.#index[slot] = -1;
     this.#release(index - 1);
   }
 
+  #giveUp(slot: number): void {
+    this.counters.unrecognised++;
+    this.#leave(slot);
+  }
+
   #exclude(slot: number): void {
     this.counters.excludedLater++;
-    const index = this.#index[slot]!;
-    this.#index[slot] = -1;
-    this.#release(index - 1);
+    this.#leave(slot);
   }
 
   #release(at: number): void {
