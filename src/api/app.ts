@@ -5,6 +5,7 @@ import swagger from '@fastify/swagger';
 import Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
 import { WardwatchError } from '../kernel/errors.ts';
+import { registerAccess } from './access.ts';
 import type { ApiConfig } from './config.ts';
 import { registerConsole } from './console-routes.ts';
 import type { ApiDeps } from './contract.ts';
@@ -111,6 +112,7 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
       }),
   });
   registerProblems(app, deps.reporter);
+  registerAccess(app);
 
   await app.register(swagger, {
     openapi: {
@@ -131,7 +133,8 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
   });
   await app.register(async (scope) => registerApiRoutes(scope, config, deps, hub), { prefix: '/api/v1' });
   await app.register(async (scope) => registerProbeRoutes(scope, deps));
-  app.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  const open = { config: { access: { role: 'public' as const } }, schema: { hide: true } };
+  app.get('/api/openapi.json', open, async () => app.swagger());
   await registerConsole(app, deps.consoleDir);
   await app.ready();
   return app;

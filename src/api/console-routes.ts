@@ -12,17 +12,24 @@ export async function registerConsole(app: FastifyInstance, consoleDir: string):
   const built = existsSync(join(consoleDir, 'index.html'));
   if (built) {
     // Vite puts a hash of the content into every file name below assets/.
-    await app.register(fastifyStatic, {
-      root: join(consoleDir, 'assets'),
-      prefix: '/assets/',
-      immutable: true,
-      maxAge: '365d',
-      index: false,
-      schemaHide: true,
+    await app.register(async (scope) => {
+      // The plugin takes no configuration of routes.
+      scope.addHook('onRoute', (route) => {
+        route.config = { ...route.config, access: { role: 'public' } };
+      });
+      await scope.register(fastifyStatic, {
+        root: join(consoleDir, 'assets'),
+        prefix: '/assets/',
+        immutable: true,
+        maxAge: '365d',
+        index: false,
+        schemaHide: true,
+      });
     });
   }
   for (const path of SHELL_PATHS) {
-    app.get(path, { schema: { hide: true } }, async (_request, reply) => {
+    // The shell shows nothing of the site; it has to come for the sign-in page too.
+    app.get(path, { config: { access: { role: 'public' } }, schema: { hide: true } }, async (_request, reply) => {
       if (!built) {
         throw new ProblemError(503, 'no-console', 'The console has not been built.', {
           remedy: 'Run `npm run build:console` and start again. The API below /api/v1 works without it.',

@@ -106,10 +106,7 @@ function sendExport(
     .send(body);
 }
 
-/**
- * Everything below /api/v1. A sign-in belongs into this scope as an `onRequest` hook, registered before
- * the routes: nothing outside of the scope shows rows.
- */
+/** Everything below /api/v1: nothing outside of the scope shows rows. */
 export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, deps: ApiDeps, hub: EventHub): void {
   const app = scope.withTypeProvider<TypeBoxTypeProvider>();
   const { store } = deps;
@@ -127,6 +124,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/alerts',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         operationId: 'listAlerts',
         summary: 'Alerts, newest or worst first',
@@ -145,6 +143,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/alerts/:uid',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         operationId: 'getAlert',
         summary: 'One alert with its OCSF Detection Finding',
@@ -163,6 +162,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/alerts/:uid/flows',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         operationId: 'listAlertFlows',
         summary: "Flows of the alert's device around its time",
@@ -187,6 +187,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/devices',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         operationId: 'listDevices',
         summary: 'Devices of the inventory',
@@ -205,6 +206,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/devices/:key',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         operationId: 'getDevice',
         summary: 'One device: what it is, how sure that is and why',
@@ -222,6 +224,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/devices/:key/alerts',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         operationId: 'listDeviceAlerts',
         summary: 'Alerts about a device, newest first',
@@ -242,6 +245,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/devices/:key/flows',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         operationId: 'listDeviceFlows',
         summary: 'Flows of a device, newest first',
@@ -263,6 +267,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/devices/:key/windows',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         operationId: 'listDeviceWindows',
         summary: 'Feature windows of a device, for charts',
@@ -302,6 +307,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/overview',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         operationId: 'getOverview',
         summary: 'Counts of everything, and the status',
@@ -325,6 +331,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/status',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         operationId: 'getStatus',
         summary: 'What the pipeline is doing, and what it cannot see',
@@ -338,6 +345,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/detectors',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         operationId: 'listDetectors',
         summary: 'Detectors and whether they run',
@@ -351,6 +359,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/events',
     {
+      config: { access: { role: 'viewer' } },
       // A HEAD would hold a stream that carries nothing.
       exposeHeadRoute: false,
       schema: {
@@ -384,6 +393,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/export/alerts',
     {
+      config: { access: { role: 'viewer', audit: 'alerts.exported' } },
       schema: {
         operationId: 'exportAlerts',
         summary: 'Alerts as a file: CSV, or OCSF objects one a line',
@@ -405,6 +415,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/export/devices',
     {
+      config: { access: { role: 'viewer', audit: 'devices.exported' } },
       schema: {
         operationId: 'exportDevices',
         summary: 'Devices as a file: CSV, or OCSF objects one a line',
@@ -436,6 +447,7 @@ export function registerProbeRoutes(scope: FastifyInstance, deps: ApiDeps): void
   app.get(
     '/healthz',
     {
+      config: { access: { role: 'public' } },
       schema: {
         operationId: 'getHealth',
         summary: 'The process answers',
@@ -448,6 +460,7 @@ export function registerProbeRoutes(scope: FastifyInstance, deps: ApiDeps): void
   app.get(
     '/readyz',
     {
+      config: { access: { role: 'public' } },
       schema: {
         operationId: 'getReadiness',
         summary: 'Requests can be served',
@@ -467,6 +480,7 @@ export function registerProbeRoutes(scope: FastifyInstance, deps: ApiDeps): void
   app.get(
     '/metrics',
     {
+      config: { access: { role: 'public' } },
       schema: {
         operationId: 'getMetrics',
         summary: 'Counters in the Prometheus text format',
