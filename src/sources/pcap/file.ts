@@ -4,7 +4,7 @@ import type { FrameBatch, FrameSource, SourceReport } from '../../kernel/frames.
 import { fileInput } from './byte-input.ts';
 import { emptyReport, readCapture } from './capture-reader.ts';
 
-const DEFAULT_CHUNK_BYTES = 4 * 1024 * 1024;
+const DEFAULT_CHUNK_BYTES = 1024 * 1024;
 const PEEK_CHUNK_BYTES = 64 * 1024;
 
 /** Also for the smallest file, which may be compressed well. */
@@ -13,7 +13,7 @@ const LEAST_CHUNK_BYTES = 128 * 1024;
 export interface FileSourceOptions {
   /** Name in messages and evidence; the path by default. */
   readonly name?: string;
-  /** Bytes read at once (of the plain capture); 4 MiB by default, less for a smaller file. */
+  /** Bytes read at once (of the plain capture); 1 MiB by default, less for a smaller file. */
   readonly chunkBytes?: number;
 }
 
