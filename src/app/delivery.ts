@@ -1,3 +1,4 @@
+import type { DatabaseSync } from 'node:sqlite';
 import type { AlertSink } from '../alerts/delivery.ts';
 import type { Config } from '../config/index.ts';
 import { createDelivery } from '../desk/index.ts';
@@ -52,8 +53,11 @@ export function createEndpoints(config: Config, deps: SinkDeps): DeliveryEndpoin
 }
 
 /** Delivery as the configuration has it; undefined where there is no endpoint. */
-export function createDeliveryOf(config: Config, deps: SinkDeps & { store: StoredAlerts }): DeliveryDesk | undefined {
+export function createDeliveryOf(
+  config: Config,
+  deps: SinkDeps & { desk: DatabaseSync; store: StoredAlerts },
+): DeliveryDesk | undefined {
   if (config.delivery.endpoints.length === 0) return undefined;
-  const { store, reporter } = deps;
-  return createDelivery(config.delivery.outbox, { endpoints: createEndpoints(config, deps), store, reporter });
+  const { desk, store, reporter } = deps;
+  return createDelivery(config.delivery.outbox, { desk, endpoints: createEndpoints(config, deps), store, reporter });
 }

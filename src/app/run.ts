@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { createApiServer } from '../api/index.ts';
 import type { LiveEvent, PipelineStatus } from '../api/index.ts';
 import type { Config } from '../config/index.ts';
+import { openDatabase } from '../desk/database.ts';
 import { WardwatchError } from '../kernel/errors.ts';
 import type { RowBatch } from '../kernel/rows.ts';
 import { createStore } from '../store/index.ts';
@@ -45,7 +46,7 @@ export async function runAll(request: RunRequest): Promise<void> {
   const telemetry = createTelemetry(config.telemetry, { version: request.productVersion });
   const reporter = telemetry.reporter('run');
   const store = createStore(config.store, { reporter: telemetry.reporter('store') });
-  await store.start();
+  const desk = openDatabase(config.desk.path);
   const listeners = new Set<(event: LiveEvent) => void>();
   const known = { alerts: new Set<string>(), devices: new Set<string>() };
   let last: PipelineProgress | undefined;
@@ -121,12 +122,14 @@ export async function runAll(request: RunRequest): Promise<void> {
   });
 
   const delivery = createDeliveryOf(config, {
+    desk,
     store,
     reporter: telemetry.reporter('delivery'),
     productVersion: request.productVersion,
   });
   let thread: HotPathThread | undefined;
   try {
+    await store.start();
     await delivery?.start();
     await api.start();
     request.onReady(api.url());
@@ -196,6 +199,7 @@ export async function runAll(request: RunRequest): Promise<void> {
     await delivery?.stop();
     await api.stop();
     await store.stop();
+    desk.close();
   }
 }
 

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { createApiServer } from '../api/index.ts';
 import type { LiveEvent, PipelineStatus } from '../api/index.ts';
 import type { Config } from '../config/index.ts';
+import { openDatabase } from '../desk/database.ts';
 import { describeError } from '../kernel/errors.ts';
 import type { Store } from '../store/contract.ts';
 import { createStore } from '../store/index.ts';
@@ -31,6 +32,8 @@ export async function runServer(request: ServerRequest): Promise<void> {
   const telemetry = createTelemetry(config.telemetry, { version: request.productVersion });
   const reporter = telemetry.reporter('server');
   const store = createStore(config.store, { reporter: telemetry.reporter('store') });
+  // Opened now, so that a server that cannot write there says so before it listens.
+  const desk = openDatabase(config.desk.path);
   const listeners = new Set<(event: LiveEvent) => void>();
   const publish = (event: LiveEvent): void => {
     for (const listener of listeners) listener(event);
@@ -71,6 +74,7 @@ export async function runServer(request: ServerRequest): Promise<void> {
   } finally {
     await api.stop();
     await store.stop();
+    desk.close();
   }
 }
 

@@ -12,7 +12,7 @@ import { version } from './index.ts';
 
 export function listEndpoints(options: DeliveryOptions): void {
   const config = configOf(options);
-  const { endpoints, deferred, requests } = openDeskFile(config.delivery.outbox.path).summary();
+  const { endpoints, deferred, requests } = openDeskFile(config.desk.path).summary();
   const names = new Set([...config.delivery.endpoints.map(({ name }) => name), ...endpoints.map((e) => e.endpoint)]);
   const lines = [...names].map((name) => {
     const line = endpoints.find(({ endpoint }) => endpoint === name);
@@ -33,7 +33,7 @@ export function listEndpoints(options: DeliveryOptions): void {
 export function listLog(options: DeliveryOptions): void {
   const config = configOf(options);
   if (options.endpoint !== undefined) endpointOf(config, options.endpoint);
-  const lines = openDeskFile(config.delivery.outbox.path).log(options.limit, options.endpoint);
+  const lines = openDeskFile(config.desk.path).log(options.limit, options.endpoint);
   print(
     lines.map((line) => ({
       time: iso(line.atMs),
@@ -56,7 +56,7 @@ export function listDeadLetters(options: DeliveryOptions): void {
     ask(config, { kind: 'revive', endpoint: options.endpoint ?? '' });
     return;
   }
-  const lines = openDeskFile(config.delivery.outbox.path).deadLetters(options.limit, options.endpoint);
+  const lines = openDeskFile(config.desk.path).deadLetters(options.limit, options.endpoint);
   print(
     lines.map((line) => ({
       endpoint: line.endpoint,
@@ -124,7 +124,7 @@ function endpointOf(config: Config, name: string): Config['delivery']['endpoints
 
 /** A running Wardwatch acts on it within a second, otherwise the next one does: its process alone delivers. */
 function ask(config: Config, request: Request): void {
-  openDeskFile(config.delivery.outbox.path).ask(request);
+  openDeskFile(config.desk.path).ask(request);
   process.stdout.write('asked; a running Wardwatch does it within seconds, otherwise the next start\n');
 }
 

@@ -95,11 +95,12 @@ async function demo(options: RunOptions, config: Config, files: readonly string[
       'run from a whole checkout (folder demo/)',
     );
   });
-  const path = join(await demoFolder(), 'store');
+  const folder = await demoFolder();
   return {
     config: {
       ...config,
-      store: { ...config.store, mode: 'embedded', path },
+      store: { ...config.store, mode: 'embedded', path: join(folder, 'store') },
+      desk: { path: join(folder, 'desk.sqlite') },
       // What was recorded elsewhere long ago is no news for a SIEM.
       delivery: { ...config.delivery, endpoints: [] },
     },

@@ -6,7 +6,7 @@ import { baselineConfig } from '../baseline/config.ts';
 import { forestConfigSchema } from '../baseline/forest/config.ts';
 import { kafkaBusConfigSchema } from '../bus/kafka/config.ts';
 import { memoryBusConfigSchema } from '../bus/memory/config.ts';
-import { outboxConfigSchema } from '../desk/config.ts';
+import { deskConfigSchema, outboxConfigSchema } from '../desk/config.ts';
 import { detectConfig } from '../detect/config.ts';
 import { identityConfig } from '../identity/config.ts';
 import { kafkaSinkConfigSchema } from '../sinks/kafka/config.ts';
@@ -49,6 +49,7 @@ export const configSchema = Type.Object(
     ),
     detection: detectConfig,
     store: storeConfigSchema,
+    desk: deskConfigSchema,
     delivery: Type.Object(
       {
         endpoints: Type.Array(Type.Union([webhookConfigSchema, syslogConfigSchema, kafkaSinkConfigSchema]), {

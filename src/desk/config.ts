@@ -1,14 +1,23 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 
-/** Configuration of the outbox: what waits for delivery, and how it is tried. */
-export const outboxConfigSchema = Type.Object(
+/** Configuration of the desk: what people and other systems are owed, in one file. */
+export const deskConfigSchema = Type.Object(
   {
     path: Type.String({
       default: './data/desk.sqlite',
       minLength: 1,
-      description: 'Database file of the outbox. It holds alerts that wait; give it a disk that survives a restart.',
+      description:
+        'Database file of what people do and what waits for delivery: users, triage, audit, outbox. Give it a disk ' +
+        'that survives a restart, and back it up.',
     }),
+  },
+  { additionalProperties: false, default: {}, description: 'The desk: users, triage, audit, outbox' },
+);
+
+/** Configuration of the outbox: what waits for delivery, and how it is tried. */
+export const outboxConfigSchema = Type.Object(
+  {
     max_queued: Type.Integer({
       default: 200_000,
       minimum: 1000,

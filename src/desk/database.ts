@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
@@ -65,8 +65,8 @@ export function deskError(path: string, error: unknown): WardwatchError {
   const full = /disk is full|ENOSPC/i.test(text);
   return new WardwatchError(
     full ? 'WW_DISK_FULL' : 'WW_OUTPUT',
-    `the outbox ${path} cannot be used: ${text}`,
-    full ? 'make room on its disk' : 'let the account that runs Wardwatch write there (delivery.outbox.path)',
+    `the desk ${path} cannot be used: ${text}`,
+    full ? 'make room on its disk' : 'let the account that runs Wardwatch write there (desk.path)',
     { cause: error },
   );
 }
@@ -80,6 +80,8 @@ export function openDatabase(path: string, mode: 'write' | 'read' = 'write'): Da
   let db: DatabaseSync | undefined;
   try {
     if (mode === 'write') mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+    // It holds hashes of passwords; the files that SQLite puts beside it take its rights over.
+    if (mode === 'write') closeSync(openSync(path, 'a', 0o600));
     const { DatabaseSync } = loadSqlite();
     db = new DatabaseSync(path, { timeout: BUSY_MS, readOnly: mode === 'read' });
     if (mode === 'write') {
@@ -98,8 +100,8 @@ function migrate(db: DatabaseSync, path: string): void {
   if (version > STEPS.length) {
     throw new WardwatchError(
       'WW_STORE_SCHEMA',
-      `the outbox ${path} was written by a newer Wardwatch (schema ${version}, this one knows ${STEPS.length})`,
-      'start the newer program, or give this one another file (delivery.outbox.path)',
+      `the desk ${path} was written by a newer Wardwatch (schema ${version}, this one knows ${STEPS.length})`,
+      'start the newer program, or give this one another file (desk.path)',
     );
   }
   for (let step = version; step < STEPS.length; step++)

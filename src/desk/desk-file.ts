@@ -66,8 +66,8 @@ export function openDeskFile(path: string): DeskFile {
     if (statSync(path, { throwIfNoEntry: false }) === undefined)
       throw new WardwatchError(
         'WW_INPUT_MISSING',
-        `there is no outbox at ${path}`,
-        'it is made by the first `wardwatch run` with an endpoint in delivery.endpoints',
+        `there is no desk at ${path}`,
+        'it is made by the first `wardwatch run` or `wardwatch server`; desk.path says where',
       );
     const db = openDatabase(path, mode);
     try {

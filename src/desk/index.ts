@@ -1,3 +1,4 @@
+import type { DatabaseSync } from 'node:sqlite';
 import type { AlertSink } from '../alerts/delivery.ts';
 import type { Component, Reporter } from '../kernel/component.ts';
 import type { AlertRow } from '../kernel/rows.ts';
@@ -30,6 +31,8 @@ export interface DeliveryEndpoint extends OutboxEndpoint {
 }
 
 export interface DeliveryDeps {
+  /** The open database of the desk; whoever opened it closes it after `stop`. */
+  readonly desk: DatabaseSync;
   readonly endpoints: readonly DeliveryEndpoint[];
   readonly store: StoredAlerts;
   readonly reporter: Reporter;
@@ -50,14 +53,14 @@ export interface DeliveryDesk extends Component {
 }
 
 /**
- * Inert until `start`, which opens the outbox, settles what a crash left open by asking the store, and begins to
- * deliver. The store has to be open from before `start` until after `stop`.
+ * Inert until `start`, which settles what a crash left open by asking the store, and begins to
+ * deliver. The desk and the store have to be open from before `start` until after `stop`.
  *
- * `start` fails with `WW_CONFIG` (a secret or certificate cannot be read), `WW_OUTPUT`, `WW_DISK_FULL` or
- * `WW_STORE_SCHEMA` (the outbox), or with what the store throws.
+ * `start` fails with `WW_CONFIG` (a secret or certificate cannot be read), `WW_OUTPUT` or `WW_DISK_FULL` (the
+ * desk), or with what the store throws.
  */
 export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): DeliveryDesk {
-  const { store, reporter, endpoints } = deps;
+  const { desk, store, reporter, endpoints } = deps;
   const clock = deps.clock ?? systemClock;
   const random = deps.random ?? Math.random;
   const lookMs = deps.lookMs ?? 1000;
@@ -181,7 +184,7 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
   return {
     async start() {
       for (const { sink } of endpoints) await sink.start();
-      const box = new Outbox(config, endpoints, (n, reason) => reporter.dropped('deliveries', n, reason));
+      const box = new Outbox(desk, config, endpoints, (n, reason) => reporter.dropped('deliveries', n, reason));
       outbox = box;
       const retired = box.retireOthers();
       if (retired > 0)
@@ -205,7 +208,6 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
       await Promise.race([time, Promise.all(lanes.map((lane) => lane.drained()))]);
       cancel();
       await Promise.all(lanes.map((lane) => lane.stop()));
-      outbox.close();
       outbox = undefined;
     },
 

@@ -4,7 +4,7 @@ import { matchesFilter } from '../alerts/delivery.ts';
 import type { DeliveryFilter } from '../alerts/delivery.ts';
 import type { AlertRow } from '../kernel/rows.ts';
 import type { OutboxConfig } from './config.ts';
-import { deskError, openDatabase, transaction } from './database.ts';
+import { deskError, transaction } from './database.ts';
 
 /** So many alerts are remembered to know which versions were queued. */
 const MAX_KNOWN = 1_000_000;
@@ -67,7 +67,7 @@ type Row = Record<string, SQLOutputValue>;
 
 /**
  * The transactional outbox: which version of which alert is still owed to which endpoint. Every method is one
- * transaction that is on disk when it comes back. One process writes; see {@link openDatabase}.
+ * transaction that is on disk when it comes back. One process writes.
  *
  * An alert goes into the store between `prepare` and `commit`. A crash between the two leaves an intent, and
  * whoever starts next asks the store whether the alert is there: so that it is queued if and only if it was
@@ -87,6 +87,7 @@ export class Outbox {
   #seq: number;
 
   constructor(
+    db: DatabaseSync,
     config: OutboxConfig,
     endpoints: readonly OutboxEndpoint[],
     dropped: (n: number, reason: string) => void = () => {},
@@ -94,13 +95,9 @@ export class Outbox {
     this.#config = config;
     this.#endpoints = endpoints;
     this.#dropped = dropped;
-    this.#db = openDatabase(config.path);
+    this.#db = db;
     this.#counts = this.#countAll();
     this.#seq = this.#count('SELECT coalesce(max(seq), 0) AS n FROM known');
-  }
-
-  close(): void {
-    this.#db.close();
   }
 
   counts(): Readonly<OutboxCounts> {
@@ -545,7 +542,7 @@ export class Outbox {
       return transaction(this.#db, work);
     } catch (error) {
       if (this.#db.isOpen) this.#counts = this.#countAll();
-      throw deskError(this.#config.path, error);
+      throw deskError(this.#db.location() ?? '', error);
     }
   }
 

@@ -37,9 +37,10 @@ function configure(port: number): void {
     [
       'api: { port: 0 }',
       `store: { path: ${join(folder, 'store')} }`,
+      `desk: { path: ${join(folder, 'desk.sqlite')} }`,
       'delivery:',
       '  allow: [127.0.0.0/8]',
-      `  outbox: { path: ${join(folder, 'desk.sqlite')}, drain_s: 30 }`,
+      '  outbox: { drain_s: 30 }',
       '  endpoints:',
       '    - kind: webhook',
       '      name: siem',
@@ -55,7 +56,7 @@ describe('wardwatch delivery', () => {
   it('brings what a run has found to the receiver, shows it and sends it again', async () => {
     const receiver = await startReceiver();
     configure(receiver.port);
-    expect((await wardwatch('delivery', 'list')).err).toContain('there is no outbox');
+    expect((await wardwatch('delivery', 'list')).err).toContain('there is no desk');
 
     const test = await wardwatch('delivery', 'test', 'siem');
     expect(test).toMatchObject({ code: 0, out: 'siem: delivered (HTTP 204)\n', err: '' });

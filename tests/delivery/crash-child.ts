@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { Value } from 'typebox/value';
+import { openDatabase } from '../../src/desk/database.ts';
 import { createDelivery } from '../../src/desk/index.ts';
 import { outboxConfigSchema } from '../../src/desk/config.ts';
 import { silentReporter } from '../../src/kernel/component.ts';
@@ -35,23 +36,18 @@ const endpoint = Value.Parse(
     secret_env: ['SIEM_SECRET'],
   }),
 );
-const delivery = createDelivery(
-  Value.Parse(
-    outboxConfigSchema,
-    Value.Default(outboxConfigSchema, { path: join(folder, 'desk.sqlite'), drain_s: 60 }),
-  ),
-  {
-    endpoints: [
-      {
-        name: 'siem',
-        filter: {},
-        sink: createWebhookSink(endpoint, { allowed: ['127.0.0.0/8'], productVersion: '0.1.0' }),
-      },
-    ],
-    store,
-    reporter: silentReporter,
-  },
-);
+const delivery = createDelivery(Value.Parse(outboxConfigSchema, Value.Default(outboxConfigSchema, { drain_s: 60 })), {
+  desk: openDatabase(join(folder, 'desk.sqlite')),
+  endpoints: [
+    {
+      name: 'siem',
+      filter: {},
+      sink: createWebhookSink(endpoint, { allowed: ['127.0.0.0/8'], productVersion: '0.1.0' }),
+    },
+  ],
+  store,
+  reporter: silentReporter,
+});
 
 await store.start();
 await delivery.start();

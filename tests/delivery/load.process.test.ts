@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { outboxConfigSchema } from '../../src/desk/config.ts';
+import { openDatabase } from '../../src/desk/database.ts';
 import { createDelivery } from '../../src/desk/index.ts';
 import type { DeliveryDesk } from '../../src/desk/index.ts';
 import { silentReporter } from '../../src/kernel/component.ts';
@@ -35,37 +36,32 @@ it('drains 100,000 deliveries without growing', { timeout: 600_000 }, async () =
     if (arrived >= QUEUED) full();
   };
   const open = (isOn: boolean): DeliveryDesk =>
-    createDelivery(
-      Value.Parse(
-        outboxConfigSchema,
-        Value.Default(outboxConfigSchema, { path: join(folder, 'desk.sqlite'), drain_s: 0 }),
-      ),
-      {
-        endpoints: [
-          {
-            name: 'siem',
-            filter: {},
-            sink: createWebhookSink(
-              Value.Parse(
-                webhookConfigSchema,
-                Value.Default(webhookConfigSchema, {
-                  kind: 'webhook',
-                  name: 'siem',
-                  url: `http://127.0.0.1:${isOn ? receiver.port : 9}/`,
-                  insecure_http: true,
-                  secret_env: ['SIEM_SECRET'],
-                  format: 'wardwatch',
-                  batch: 50,
-                }),
-              ),
-              { allowed: ['127.0.0.0/8'], productVersion: '0.1.0' },
+    createDelivery(Value.Parse(outboxConfigSchema, Value.Default(outboxConfigSchema, { drain_s: 0 })), {
+      desk: openDatabase(join(folder, 'desk.sqlite')),
+      endpoints: [
+        {
+          name: 'siem',
+          filter: {},
+          sink: createWebhookSink(
+            Value.Parse(
+              webhookConfigSchema,
+              Value.Default(webhookConfigSchema, {
+                kind: 'webhook',
+                name: 'siem',
+                url: `http://127.0.0.1:${isOn ? receiver.port : 9}/`,
+                insecure_http: true,
+                secret_env: ['SIEM_SECRET'],
+                format: 'wardwatch',
+                batch: 50,
+              }),
             ),
-          },
-        ],
-        store: new MemoryStore(),
-        reporter: silentReporter,
-      },
-    );
+            { allowed: ['127.0.0.0/8'], productVersion: '0.1.0' },
+          ),
+        },
+      ],
+      store: new MemoryStore(),
+      reporter: silentReporter,
+    });
 
   const down = open(false);
   await down.start();

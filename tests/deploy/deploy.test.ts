@@ -149,7 +149,7 @@ describe('kubernetes', () => {
 
   test('has every role', () => {
     expect(workloads.map(nameOf).sort()).toEqual(['detector', 'migrate', 'sensor', 'server']);
-    expect(ofKind('PodDisruptionBudget').map(nameOf).sort()).toEqual(['detector', 'server']);
+    expect(ofKind('PodDisruptionBudget').map(nameOf).sort()).toEqual(['detector']);
     for (const resource of resources) expect(resource['apiVersion'], nameOf(resource)).toMatch(/^([a-z.0-9]+\/)?v\d/);
   });
 

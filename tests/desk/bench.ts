@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import type { AlertSink, Delivery, DeliveryFilter, Outcome } from '../../src/alerts/delivery.ts';
 import type { Clock } from '../../src/desk/clock.ts';
+import { openDatabase } from '../../src/desk/database.ts';
 import { createDelivery } from '../../src/desk/index.ts';
 import type { DeliveryDesk, OutboxConfig, StoredAlerts } from '../../src/desk/index.ts';
 import { silentReporter } from '../../src/kernel/component.ts';
@@ -11,7 +12,6 @@ import type { Reporter } from '../../src/kernel/component.ts';
 import type { AlertRow } from '../../src/kernel/rows.ts';
 
 export const OUTBOX: OutboxConfig = {
-  path: '',
   max_queued: 200_000,
   max_deferred: 1_000_000,
   max_dead_letters: 100_000,
@@ -161,9 +161,12 @@ export function makeBench(): Bench {
     store,
     dropped,
     async open(endpoints, config = {}) {
+      const db = openDatabase(path);
+      cleanups.push(() => db.close());
       const desk = createDelivery(
-        { ...OUTBOX, ...config, path },
+        { ...OUTBOX, ...config },
         {
+          desk: db,
           endpoints: Object.entries(endpoints).map(([name, { sink, filter }]) => ({
             name,
             sink,

@@ -415,7 +415,7 @@ describe('the command line', () => {
     ]);
     expect(file.log(10, 'nobody')).toEqual([]);
     await desk.stop();
-    expect(() => openDeskFile(`${bench.path}.none`).summary()).toThrow('there is no outbox');
+    expect(() => openDeskFile(`${bench.path}.none`).summary()).toThrow('there is no desk');
   });
 
   it('is told where a newer program wrote the file', async () => {
