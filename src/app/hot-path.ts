@@ -591,6 +591,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       this.#short.began(orig.device.slot, resp.key, hashNumbers(resp.key, resp.port, flow.ipProto));
     if (resp.device !== undefined && !resp.device.isGateway && !resp.isMulticast)
       this.#short.wasContacted(resp.device.slot, orig.key);
+    this.#identity.flowStarted(flow, this.#nowUs);
     this.#engine.flowStarted(flow);
   }
 

@@ -23,6 +23,8 @@ export interface AddressUse {
 
 const MAX_ADDRESSES = 16;
 const MAX_EVIDENCE = 96;
+/** Room that is left for what a device says of itself, whatever else it does. */
+const OWN_WORDS = 32;
 
 /** A monitored device: who it is and what is known of it. Counters of its traffic are in columns elsewhere. */
 export class Device {
@@ -122,7 +124,8 @@ export class Device {
     this.version++;
   }
 
-  addEvidence(source: string, value: string, nowUs: number): void {
+  /** `most`: how many values of this source are kept; as many as there is room for where nothing is said. */
+  addEvidence(source: string, value: string, nowUs: number, most?: number): void {
     if (value === '') return;
     const key = `${source}\u0000${value}`;
     const known = this.evidence.get(key);
@@ -131,7 +134,12 @@ export class Device {
       known.count++;
       return;
     }
-    if (this.evidence.size >= MAX_EVIDENCE) return;
+    if (this.evidence.size >= MAX_EVIDENCE - (most === undefined ? 0 : OWN_WORDS)) return;
+    if (most !== undefined) {
+      let same = 0;
+      for (const e of this.evidence.values()) if (e.source === source) same++;
+      if (same >= most) return;
+    }
     this.evidence.set(key, { source, value, firstUs: nowUs, lastUs: nowUs, count: 1 });
     this.undecided = true;
   }

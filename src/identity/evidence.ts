@@ -12,7 +12,17 @@ export interface FieldRule {
   readonly when?: Condition;
   /** For numbers that stand for names: kept as they are, or as the names of the bits that are set. */
   readonly number?: true | Readonly<Record<number, string>>;
+  /** What of the text counts; undefined where nothing of it does. */
+  readonly part?: (text: string) => string | undefined;
+  /**
+   * What a device goes and asks for, of which there is no end: {@link MOST_HABITS} are kept a source, and only of a
+   * device that is not known yet, for what a known one begins to do later is behaviour to be judged.
+   */
+  readonly habit?: true;
 }
+
+/** Different habits kept of one device from one source. */
+export const MOST_HABITS = 10;
 
 /** What an observation shows of who serves whom. */
 export interface RoleRule {
@@ -52,6 +62,22 @@ const CAMERA: Condition = [
   'NetworkVideoTransmitter Device',
 ];
 
+/** A host name without port; addresses say nothing beyond this network. */
+function hostName(text: string): string | undefined {
+  const host = text.replace(/:\d+$/, '').toLowerCase();
+  return /^[0-9.]+$/.test(host) || host.includes(':') || !host.includes('.') ? undefined : host;
+}
+
+/** The service type of a name of DNS-SD (RFC 6763): `_http._tcp` of `kitchen._http._tcp.local`. */
+function serviceType(text: string): string | undefined {
+  return /(?:^|\.)(_[a-z0-9-]+\._(?:tcp|udp))\./i.exec(text)?.[1]?.toLowerCase();
+}
+
+/** Path of a URL of which the host is the device itself. */
+function pathOf(text: string): string | undefined {
+  return /^https?:\/\/[^/]*(\/[^?#]*)/i.exec(text)?.[1];
+}
+
 /** Which observations say something about what a device is; one line per fact. */
 export const EVIDENCE: Readonly<Record<string, ObservationRule>> = {
   'astm.message': {
@@ -81,6 +107,7 @@ export const EVIDENCE: Readonly<Record<string, ObservationRule>> = {
       { field: 'fqdn', source: 'dhcp.fqdn', when: CLIENT_OF_DHCP },
       { field: 'vendor_class', source: 'dhcp.vendor_class', when: CLIENT_OF_DHCP },
       { field: 'parameters', source: 'dhcp.parameters', when: CLIENT_OF_DHCP },
+      { field: 'option_order', source: 'dhcp.options', when: CLIENT_OF_DHCP },
       { field: 'mud_url', source: 'dhcp.mud_url', when: CLIENT_OF_DHCP },
     ],
     roles: [{ act: 'dhcp', speaker: 'serves', when: ['message_type', 'OFFER', 'ACK', 'NAK', 'BOOTREPLY'] }],
@@ -118,6 +145,7 @@ export const EVIDENCE: Readonly<Record<string, ObservationRule>> = {
       { act: 'dicom-query', speaker: 'uses', when: ['command', 'C-MOVE-RQ', 'C-GET-RQ'] },
     ],
   },
+  'dns.query': { fields: [{ field: 'name', source: 'dns.query', part: hostName, habit: true }] },
   'dns.response': { roles: [{ act: 'dns', speaker: 'serves' }] },
   'ftp.server': {
     fields: [{ field: 'banner', source: 'ftp.banner' }],
@@ -137,7 +165,11 @@ export const EVIDENCE: Readonly<Record<string, ObservationRule>> = {
     ],
   },
   'http.request': {
-    fields: [{ field: 'user_agent', source: 'http.user_agent' }],
+    fields: [
+      { field: 'user_agent', source: 'http.user_agent' },
+      { field: 'host', source: 'http.host', part: hostName, habit: true },
+      { field: 'path_shape', source: 'http.path', habit: true },
+    ],
     roles: [
       { act: 'http', speaker: 'uses' },
       { act: 'fhir', speaker: 'uses', when: ['fhir_resource', '+'] },
@@ -196,6 +228,7 @@ export const EVIDENCE: Readonly<Record<string, ObservationRule>> = {
       { field: 'mud_url', source: 'dhcp.mud_url' },
     ],
   },
+  'mdns.query': { fields: [{ field: 'name', source: 'mdns.asks', part: serviceType, habit: true }] },
   'mdns.response': {
     fields: [
       { field: 'host', source: 'mdns.hostname' },
@@ -282,6 +315,8 @@ export const EVIDENCE: Readonly<Record<string, ObservationRule>> = {
     fields: [
       { field: 'target', source: 'ssdp.type', when: ['method', 'NOTIFY', 'RESPONSE'] },
       { field: 'server', source: 'ssdp.server' },
+      { field: 'location', source: 'ssdp.location', part: pathOf },
+      { field: 'target', source: 'ssdp.asks', when: ['method', 'M-SEARCH'], habit: true },
     ],
     roles: [{ act: 'upnp', speaker: 'serves', when: ['method', 'NOTIFY', 'RESPONSE'] }],
   },
@@ -308,9 +343,11 @@ export const EVIDENCE: Readonly<Record<string, ObservationRule>> = {
     fields: [
       { field: 'ja4', source: 'tls.ja4' },
       { field: 'sni', source: 'tls.server_name', about: 'listener' },
+      { field: 'sni', source: 'tls.asks', part: hostName, habit: true },
     ],
     roles: [{ act: 'tls', speaker: 'uses' }],
   },
+  'tftp.request': { roles: [{ act: 'tftp', speaker: 'uses' }] },
   'wsdiscovery.message': {
     fields: [{ field: 'types', source: 'wsdiscovery.types', when: OFFER }],
     roles: [
@@ -321,6 +358,9 @@ export const EVIDENCE: Readonly<Record<string, ObservationRule>> = {
     ],
   },
 };
+
+/** Where a device sends what no dissector need know: protocol and port, `group` where it is for many at once. */
+export const PORT_SOURCE = 'traffic.port';
 
 /** Sources that hold a name that the device has in the network; profiles call them all `name`. */
 export const NAME_SOURCES: readonly string[] = [
@@ -369,6 +409,7 @@ export const SOURCES: readonly string[] = [
     'oui',
     'dns.name',
     'network.role',
+    PORT_SOURCE,
     ...Object.values(EVIDENCE).flatMap((rule) => (rule.fields ?? []).map((field) => field.source)),
   ]),
 ].sort();

@@ -1,6 +1,6 @@
 import type { Device } from './device.ts';
 import type { DeviceTable } from './device-table.ts';
-import { EVIDENCE } from './evidence.ts';
+import { EVIDENCE, MOST_HABITS, PORT_SOURCE } from './evidence.ts';
 import type { Condition } from './evidence.ts';
 import { ACT_OF_PORT } from './roles.ts';
 import type { Act, RoleKey } from './roles.ts';
@@ -29,6 +29,9 @@ export interface Heard {
 /** Services that everybody uses: partners in them say nothing about what a device is. */
 const COMMON: ReadonlySet<Act> = new Set<Act>(['dhcp', 'dns', 'ntp', 'syslog', 'snmp', 'upnp', 'kerberos', 'ldap']);
 
+/** Linux hands out ports from here on, others from 49152. */
+const FIRST_EPHEMERAL = 32_768;
+
 /** From this confidence on a class is not put in question by new behaviour. */
 const SETTLED = 0.6;
 
@@ -42,6 +45,13 @@ function keysOf(act: Act): { serves: RoleKey; uses: RoleKey } {
   return keys;
 }
 
+/** Both ends of a flow. */
+interface FlowEnds {
+  readonly proto: string;
+  readonly orig: Party;
+  readonly resp: Party;
+}
+
 /** Turns what is heard on the network into evidence about the devices that take part. */
 export class IdentityObserver {
   readonly #devices: DeviceTable;
@@ -51,10 +61,25 @@ export class IdentityObserver {
     this.#devices = devices;
   }
 
+  /** A flow begins: where its sender goes. */
+  flowStarted(flow: FlowEnds, nowUs: number): void {
+    this.#goes(flow.proto, flow.orig, flow.resp, nowUs);
+  }
+
   /** A flow has been answered: by its port, who serves whom. */
-  flowEstablished(flow: { readonly orig: Party; readonly resp: Party }, nowUs: number): void {
+  flowEstablished(flow: FlowEnds, nowUs: number): void {
     const act = ACT_OF_PORT.get(flow.resp.port);
     if (act !== undefined && !flow.resp.isMulticast) this.#role(act, flow.resp, flow.orig, true, true, nowUs);
+    // Of a connection that is older than the capture the server may have been heard first.
+    if (flow.resp.port >= FIRST_EPHEMERAL) this.#goes(flow.proto, flow.resp, flow.orig, nowUs);
+  }
+
+  /** Ports that a system hands out as it likes (RFC 6056) say nothing. */
+  #goes(proto: string, from: Party, to: Party, nowUs: number): void {
+    if (to.port === 0 || to.port >= FIRST_EPHEMERAL) return;
+    const device = open(localDevice(from));
+    if (device === undefined || device.isGateway) return;
+    device.addEvidence(PORT_SOURCE, `${proto}/${to.port}${to.isMulticast ? ' group' : ''}`, nowUs, MOST_HABITS);
   }
 
   observed(heard: Heard, nowUs: number): void {
@@ -64,10 +89,12 @@ export class IdentityObserver {
     if (rules.fields !== undefined && this.#ownWord(heard)) {
       for (const rule of rules.fields) {
         const about = rule.about === 'listener' ? listener : speaker;
-        const device = localDevice(about);
+        const device = rule.habit === true ? open(localDevice(about)) : localDevice(about);
         if (device === undefined || (rule.when !== undefined && !holds(heard, rule.when))) continue;
-        const value = rule.number === undefined ? heard.text(rule.field) : named(heard.number(rule.field), rule.number);
-        if (value !== undefined) device.addEvidence(rule.source, value, nowUs);
+        let value = rule.number === undefined ? heard.text(rule.field) : named(heard.number(rule.field), rule.number);
+        if (rule.part !== undefined && value !== undefined) value = rule.part(value);
+        if (value !== undefined)
+          device.addEvidence(rule.source, value, nowUs, rule.habit === true ? MOST_HABITS : undefined);
       }
     }
     if (rules.roles !== undefined)
