@@ -87,7 +87,7 @@ export default defineDetector({
       changes: new Map(),
       toldChanges: 0,
     }));
-    const handovers = new Map<string, Handover>();
+    const handovers = ctx.site(() => new Map<string, Handover>());
 
     /** The device used an IPv4 address as its own. */
     function uses(device: DeviceView, ip: string, nowUs: number): void {

@@ -45,7 +45,7 @@ export default defineDetector({
   techniques: [IDENTIFICATION],
   params: {},
   create(ctx) {
-    const probers = new Map<number, Prober>();
+    const probers = ctx.site(() => new Map<number, Prober>());
     const told = ctx.perDevice<Set<string>>(() => new Set());
 
     function once(device: DeviceView, what: string): boolean {

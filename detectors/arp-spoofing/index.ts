@@ -77,7 +77,7 @@ export default defineDetector({
   },
   create(ctx) {
     const { holder_heard_s, victims, window_s, repeats, gratuitous_10s } = ctx.params;
-    const holders = new Map<number, Holder>();
+    const holders = ctx.site(() => new Map<number, Holder>());
     const claimants = ctx.perDevice<Claimant>(() => ({
       claims: new Map(),
       usual: new Set(),
@@ -88,7 +88,7 @@ export default defineDetector({
       toldUs: 0,
     }));
     /** Claims under way by address, to see the holder go on. */
-    const contested = new Map<string, Claim>();
+    const contested = ctx.site(() => new Map<string, Claim>());
 
     function flood(device: DeviceView, nowUs: number): void {
       const c = claimants(device);

@@ -74,7 +74,7 @@ export default defineDetector({
     const p = ctx.params;
     const byDevice = ctx.perDevice<Map<number, Series>>(() => new Map());
     /** Flow in progress to its series. */
-    const open = new Map<number, { series: Series; at: number }>();
+    const open = ctx.site(() => new Map<number, { series: Series; at: number }>());
 
     function judge(flow: FlowView, s: Series): void {
       const n = s.times.length - 1;

@@ -45,9 +45,9 @@ export default defineDetector({
   },
   create(ctx) {
     const p = ctx.params;
-    const segments = new Map<string, Segment>();
+    const segments = ctx.site(() => new Map<string, Segment>());
     const habits = ctx.perDevice<Habit>(() => ({ longestS: 0, watchedS: 0, lastHeardUs: 0 }));
-    let watchedFromUs = 0;
+    const watched = ctx.site(() => ({ fromUs: 0 }));
 
     function segmentOf(vlan: string): Segment | undefined {
       let s = segments.get(vlan);
@@ -113,13 +113,13 @@ export default defineDetector({
         if (nowUs % STEP_US !== 0) return;
         const regular = new Map<string, { all: number; silent: number }>();
         for (const device of ctx.devices()) {
-          if (device.isGateway || device.lastUs <= watchedFromUs) continue;
+          if (device.isGateway || device.lastUs <= watched.fromUs) continue;
           const h = habits(device);
           h.watchedS += STEP_US / 1e6;
           if (device.lastUs > h.lastHeardUs) {
             const s = segments.get(device.vlan);
             const pauseS =
-              h.lastHeardUs <= watchedFromUs || s?.dark === true ? 0 : (device.lastUs - h.lastHeardUs) / 1e6;
+              h.lastHeardUs <= watched.fromUs || s?.dark === true ? 0 : (device.lastUs - h.lastHeardUs) / 1e6;
             if (pauseS > h.longestS) h.longestS = pauseS;
             h.lastHeardUs = device.lastUs;
           }
@@ -184,7 +184,7 @@ export default defineDetector({
         }
       },
       onUnobserved(_fromUs, toUs): void {
-        watchedFromUs = toUs;
+        watched.fromUs = toUs;
         for (const s of segments.values()) {
           s.flows = 0;
           s.oneWay = 0;

@@ -77,7 +77,7 @@ export default defineDetector({
   },
   create(ctx) {
     const { failures_60s, failures_3600s, short_sessions_60s, learned_factor } = ctx.params;
-    const clients = new Map<number, Attempts>();
+    const clients = ctx.site(() => new Map<number, Attempts>());
 
     function attemptsOf(client: Endpoint, service: string, kind: number): Attempts {
       const key = keyOf(client.key, kind, service.charCodeAt(0) * 256 + service.charCodeAt(1));

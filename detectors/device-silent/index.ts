@@ -94,7 +94,7 @@ export default defineDetector({
       silent: false,
     }));
     /** Before this moment nothing was watched. */
-    let watchedFromUs = 0;
+    const watched = ctx.site(() => ({ fromUs: 0 }));
 
     const regular = (r: Rhythm): boolean => r.watchedS >= min_watched_s && r.longestS <= max_pause_s;
 
@@ -104,7 +104,7 @@ export default defineDetector({
       // The cut may be as much later than its last frame as it pauses.
       const dueUs = of.lastUs + rhythms(of).longestS * 1e6 + SAME_MOMENT_US;
       for (const device of ctx.devices()) {
-        if (device === of || device.vlan !== of.vlan || device.isGateway || device.lastUs <= watchedFromUs) continue;
+        if (device === of || device.vlan !== of.vlan || device.isGateway || device.lastUs <= watched.fromUs) continue;
         result.known++;
         const r = rhythms(device);
         const overdue = regular(r) && nowUs - device.lastUs > r.longestS * 1e6 + SAME_MOMENT_US;
@@ -122,10 +122,10 @@ export default defineDetector({
           if (device.isGateway) continue;
           const r = rhythms(device);
           const lastUs = device.lastUs;
-          if (lastUs <= watchedFromUs || lastUs === 0) continue;
+          if (lastUs <= watched.fromUs || lastUs === 0) continue;
           r.watchedS++;
           if (lastUs > r.lastHeardUs) {
-            const pauseS = r.lastHeardUs === 0 || r.lastHeardUs <= watchedFromUs ? 0 : (lastUs - r.lastHeardUs) / 1e6;
+            const pauseS = r.lastHeardUs === 0 || r.lastHeardUs <= watched.fromUs ? 0 : (lastUs - r.lastHeardUs) / 1e6;
             // A pause that was an alert or an outage is no habit; one that was neither becomes one.
             if (r.silent) r.silent = false;
             else if (pauseS > r.longestS && r.outageUs <= r.lastHeardUs) r.longestS = pauseS;
@@ -217,7 +217,7 @@ export default defineDetector({
         } else rhythms(device).clinical = true;
       },
       onUnobserved(_fromUs, toUs): void {
-        watchedFromUs = toUs;
+        watched.fromUs = toUs;
         for (const device of ctx.devices()) rhythms(device).silent = false;
       },
     };

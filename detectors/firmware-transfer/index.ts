@@ -53,9 +53,9 @@ export default defineDetector({
   },
   create(ctx) {
     const { file_bytes } = ctx.params;
-    const deliveries = new Map<number, Delivery>();
+    const deliveries = ctx.site(() => new Map<number, Delivery>());
     /** Bytes written to a device's share, by client and device. */
-    const written = new Map<number, { bytes: number; startUs: number }>();
+    const written = ctx.site(() => new Map<number, { bytes: number; startUs: number }>());
 
     /** Devices that do one thing: a new program on them is never routine. */
     function fixed(device: DeviceView): boolean {

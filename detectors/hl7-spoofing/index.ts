@@ -126,11 +126,11 @@ export default defineDetector({
   },
   create(ctx) {
     const { memory_s, memory_messages, alive_s } = ctx.params;
-    const memory = new Map<number, Sent>();
+    const memory = ctx.site(() => new Map<number, Sent>());
     /** The same messages by sender and control id: an acknowledgement names no application. */
-    const unanswered = new Map<number, Sent>();
-    const names = new Map<number, Name>();
-    const deeds = new Map<number, Deed>();
+    const unanswered = ctx.site(() => new Map<number, Sent>());
+    const names = ctx.site(() => new Map<number, Name>());
+    const deeds = ctx.site(() => new Map<number, Deed>());
 
     function nameOf(message: MessageView): { key: number; name: Name } | undefined {
       const app = message.text('sending_app') ?? '';

@@ -97,9 +97,9 @@ export default defineDetector({
   },
   create(ctx) {
     const p = ctx.params;
-    const pairs = new Map<number, Pair>();
+    const pairs = ctx.site(() => new Map<number, Pair>());
     /** Title pair last asked for, by flow: a refusal does not repeat it. */
-    const asked = new Map<number, string>();
+    const asked = ctx.site(() => new Map<number, string>());
 
     function pairOf(client: Endpoint, archive: Endpoint, nowUs: number): Pair {
       const key = keyOf(client.key, archive.key);

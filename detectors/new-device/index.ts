@@ -22,10 +22,10 @@ export default defineDetector({
   },
   create(ctx) {
     const waitUs = ctx.params.wait_s * 1e6;
-    const waiting: DeviceView[] = [];
+    const waiting = ctx.site((): DeviceView[] => []);
     /** Segments with a device that is known, and when the others were last asked about. */
-    const known = new Set<string>();
-    const askedUs = new Map<string, number>();
+    const known = ctx.site(() => new Set<string>());
+    const askedUs = ctx.site(() => new Map<string, number>());
 
     /** Whether anything is known of the segment: everything is new in one that is being learned. */
     function settled(device: DeviceView): boolean {

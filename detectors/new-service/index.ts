@@ -92,7 +92,7 @@ export default defineDetector({
     /** When the device last took part in SIP or RTSP. */
     const agreed = ctx.perDevice<{ lastUs: number }>(() => ({ lastUs: -Infinity }));
     /** Last FTP control connection by pair of hosts. */
-    const ftp = new Map<number, number>();
+    const ftp = ctx.site(() => new Map<number, number>());
 
     /**
      * RTP and RTCP over ports that SDP agreed: unprivileged, even on both sides for RTP and odd for RTCP (RFC 3550

@@ -110,8 +110,8 @@ export default defineDetector({
   },
   create(ctx) {
     const { files: limit, rewritten_files, deleted_files, encrypted_returns } = ctx.params;
-    const pairs = new Map<number, Pair>();
-    const conversations = new Map<number, Conversation>();
+    const pairs = ctx.site(() => new Map<number, Pair>());
+    const conversations = ctx.site(() => new Map<number, Conversation>());
 
     function pairOf(client: Endpoint, server: Endpoint, nowUs: number): Pair {
       const key = keyOf(client.key, server.key);

@@ -95,7 +95,7 @@ export default defineDetector({
   },
   create(ctx) {
     const { changes_60s, refused_60s } = ctx.params;
-    const pairs = new Map<number, Pair>();
+    const pairs = ctx.site(() => new Map<number, Pair>());
 
     function pairOf(sender: Endpoint, receiver: Endpoint, nowUs: number): Pair {
       const key = keyOf(sender.key, receiver.key);

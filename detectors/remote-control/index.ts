@@ -58,10 +58,10 @@ export default defineDetector({
   },
   create(ctx) {
     const { netlogon_logins_10s } = ctx.params;
-    const deeds = new Map<number, Deed>();
-    const logins = new Map<number, { startUs: number; n: number; told: boolean }>();
+    const deeds = ctx.site(() => new Map<number, Deed>());
+    const logins = ctx.site(() => new Map<number, { startUs: number; n: number; told: boolean }>());
     /** VNC sessions without a password, by flow. */
-    const open = new Set<number>();
+    const open = ctx.site(() => new Set<number>());
 
     function onCall(client: Endpoint, host: Endpoint, operation: Operation): void {
       const nowUs = ctx.nowUs();

@@ -76,7 +76,7 @@ export default defineDetector({
   },
   create(ctx) {
     const { report_reads } = ctx.params;
-    const deeds = new Map<number, Deed>();
+    const deeds = ctx.site(() => new Map<number, Deed>());
     const usualOf = ctx.perDevice<Usual>(() => ({ ends: new Map() }));
 
     function tell(deed: Deed, nowUs: number): void {

@@ -35,7 +35,7 @@ export default defineDetector({
     },
   },
   create(ctx) {
-    const segments = new Map<string, Segment>();
+    const segments = ctx.site(() => new Map<string, Segment>());
 
     function segmentOf(vlan: string): Segment | undefined {
       let segment = segments.get(vlan);

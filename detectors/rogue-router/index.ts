@@ -46,8 +46,8 @@ export default defineDetector({
   params: {},
   create(ctx) {
     /** Routers by segment. */
-    const routers = new Map<string, Map<number, Router>>();
-    const deeds = new Map<number, Deed>();
+    const routers = ctx.site(() => new Map<string, Map<number, Router>>());
+    const deeds = ctx.site(() => new Map<number, Deed>());
 
     function judge(flow: FlowView): void {
       if (flow.proto !== 'icmp') return;

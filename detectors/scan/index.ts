@@ -100,11 +100,11 @@ export default defineDetector({
     const { targets_60s, targets_600s, targets_3600s, unlearned_factor, answered_targets_60s, failed_share } =
       ctx.params;
     const ofDevice = ctx.perDevice<{ source: Source | undefined }>(() => ({ source: undefined }));
-    const remote = new Map<number, Source>();
-    const bySlot = new Map<number, Probe>();
+    const remote = ctx.site(() => new Map<number, Source>());
+    const bySlot = ctx.site(() => new Map<number, Probe>());
     /** By address asked for: who still waits for its answer. */
-    const arpPending = new Map<number, Probe[]>();
-    const changed = new Set<Source>();
+    const arpPending = ctx.site(() => new Map<number, Probe[]>());
+    const changed = ctx.site(() => new Set<Source>());
 
     function create(device: DeviceView | undefined, self: Endpoint): Source {
       return { device, self, probes: new Map(), learned: 0, nextTell: 0, lastTellUs: 0, changedUs: 0 };

@@ -60,7 +60,23 @@ interface Running {
   readonly hooks: DetectorHooks;
   failed: string;
   findings: number;
+  readonly kept: Kept;
+}
+
+/** What a detector has asked to be kept, in the order of its calls. */
+interface Kept {
+  /** Per device, by slot. */
   readonly tables: Map<number, unknown>[];
+  readonly site: object[];
+}
+
+/** State of one detector as it is stored. */
+interface StoredDetector {
+  readonly id: string;
+  readonly version: number;
+  readonly failed: string;
+  readonly findings: number;
+  readonly kept: Kept;
 }
 
 export interface EngineOptions {
@@ -100,21 +116,54 @@ export class DetectEngine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#windowView = new WindowCursor();
-    for (const loaded of options.detectors) {
-      const tables: Map<number, unknown>[] = [];
-      const entry: { running: Running | undefined } = { running: undefined };
-      const ctx = this.#context(loaded, tables, entry);
-      try {
-        const running: Running = { loaded, hooks: loaded.definition.create(ctx), failed: '', findings: 0, tables };
-        entry.running = running;
-        this.#running.push(running);
-      } catch (error) {
-        const reason = describeError(error);
-        this.#running.push({ loaded, hooks: {}, failed: reason, findings: 0, tables });
-        options.onFailure(loaded.definition.id, reason);
-      }
+    for (const loaded of options.detectors) this.#running.push(this.#create(loaded, undefined));
+    this.#schedule();
+  }
+
+  /** Makes a detector, with what it knew where there is something. */
+  #create(loaded: LoadedDetector, stored: StoredDetector | undefined): Running {
+    const kept: Kept = { tables: [], site: [] };
+    const entry: { running: Running | undefined } = { running: undefined };
+    const ctx = this.#context(loaded, kept, stored?.kept, entry);
+    try {
+      const hooks = loaded.definition.create(ctx);
+      const running: Running = { loaded, hooks, failed: stored?.failed ?? '', findings: stored?.findings ?? 0, kept };
+      entry.running = running;
+      return running;
+    } catch (error) {
+      const reason = describeError(error);
+      this.#options.onFailure(loaded.definition.id, reason);
+      return { loaded, hooks: {}, failed: reason, findings: 0, kept };
+    }
+  }
+
+  /** What the detectors know, as a plain graph. */
+  save(): unknown {
+    return this.#running.map(({ loaded, failed, findings, kept }): StoredDetector => ({
+      id: loaded.definition.id,
+      version: loaded.definition.version,
+      failed,
+      findings,
+      kept,
+    }));
+  }
+
+  /**
+   * Makes the detectors anew with what they knew. A detector that was not there, or in another version, begins
+   * with nothing; the ids of those are given back.
+   */
+  restore(saved: unknown): string[] {
+    const stored = new Map((saved as StoredDetector[]).map((s) => [s.id, s]));
+    const anew: string[] = [];
+    for (let i = 0; i < this.#running.length; i++) {
+      const { loaded } = this.#running[i]!;
+      const own = stored.get(loaded.definition.id);
+      const fits = own !== undefined && own.version === loaded.definition.version;
+      if (!fits) anew.push(loaded.definition.id);
+      else this.#running[i] = this.#create(loaded, own);
     }
     this.#schedule();
+    return anew;
   }
 
   status(): DetectorStatus[] {
@@ -239,7 +288,7 @@ export class DetectEngine {
   }
 
   deviceForgotten(device: Device): void {
-    for (const r of this.#running) for (const table of r.tables) table.delete(device.slot);
+    for (const r of this.#running) for (const table of r.kept.tables) table.delete(device.slot);
     this.#options.novelty.forget(device);
   }
 
@@ -287,7 +336,8 @@ export class DetectEngine {
 
   #context(
     loaded: LoadedDetector,
-    tables: Map<number, unknown>[],
+    kept: Kept,
+    before: Kept | undefined,
     entry: { running: Running | undefined },
   ): DetectorContext<never> {
     const { novelty, nowUs, devices, deviceBeside, classOf, blind, onFinding } = this.#options;
@@ -324,8 +374,8 @@ export class DetectEngine {
       novelty: (device, set, key): Novelty => novelty.note(device, setName(set), key, device.learning),
       knows: (device, set, key) => novelty.knows(device.slot, setName(set), key),
       perDevice: <T>(create: () => T) => {
-        const table = new Map<number, unknown>();
-        tables.push(table);
+        const table = before?.tables[kept.tables.length] ?? new Map<number, unknown>();
+        kept.tables.push(table);
         return (device: DeviceView): T => {
           let value = table.get(device.slot) as T | undefined;
           if (value === undefined) {
@@ -334,6 +384,11 @@ export class DetectEngine {
           }
           return value;
         };
+      },
+      site: <T extends object>(create: () => T): T => {
+        const state = (before?.site[kept.site.length] as T | undefined) ?? create();
+        kept.site.push(state);
+        return state;
       },
       devices,
       deviceBeside: (device, mac) => deviceBeside(device as Device, mac),

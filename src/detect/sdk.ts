@@ -240,6 +240,11 @@ export interface Finding {
     readonly service?: string;
   }[];
   readonly anomalies: readonly Anomaly[];
+  /**
+   * Where the finding stands on chance alone: how likely something as odd is where nothing is wrong. It becomes an
+   * alert only within the site's false-alarm budget (src/alerts/budget.ts).
+   */
+  readonly chance?: { readonly pValue: number; readonly calibrated: boolean };
   /** What it could mean for a patient, one sentence, where it could mean something. */
   readonly patient?: string;
   readonly advice?: readonly string[];
@@ -261,6 +266,12 @@ export interface DetectorContext<P> {
   knows(device: DeviceView, set: string, key: number): boolean;
   /** State per device: made on first use, dropped when the device is forgotten. */
   perDevice<T>(create: () => T): (device: DeviceView) => T;
+  /**
+   * State of the detector as a whole: a Map, Set, array or object that `create` makes. What a detector knows
+   * and keeps in variables of its own instead is lost at a restart. Plain values only (no functions, no
+   * classes); it may refer to devices. The same calls in the same order at every start.
+   */
+  site<T extends object>(create: () => T): T;
   /** Every monitored device: not for what happens often. */
   devices(): Iterable<DeviceView>;
   /** The device with this MAC address in the segment of another one. */
