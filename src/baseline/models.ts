@@ -1,6 +1,6 @@
 import { hashText } from '../lib/hash.ts';
 import { FEATURES, FEATURE_COUNT } from '../features/catalogue.ts';
-import { MIN_TRAINING_ROWS, trainForest } from './forest/index.ts';
+import { MIN_TRAINING_ROWS, loadForest, saveForest, trainForest } from './forest/index.ts';
 import type { Forest } from './forest/index.ts';
 import type { WindowBaseline } from './windows.ts';
 
@@ -77,6 +77,19 @@ export class WindowModels {
             .map((f) => ({ feature: f.name, weight: f.contribution }))
         : [];
     return { score, pValue: (atLeast + 1) / (n + 1), nCalibration: n, top };
+  }
+
+  save(): unknown {
+    return [...this.#models].map(([name, { forest, calibration }]) => ({
+      name,
+      forest: saveForest(forest),
+      calibration,
+    }));
+  }
+
+  restore(saved: unknown): void {
+    for (const m of saved as { name: string; forest: Uint8Array; calibration: Float64Array }[])
+      this.#models.set(m.name, { forest: loadForest(m.forest), calibration: m.calibration });
   }
 
   #trainOne(name: string, group: WindowBaseline[]): Model | undefined {

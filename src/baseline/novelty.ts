@@ -93,6 +93,22 @@ export class NoveltySets {
     return mine === undefined || mine.learnedTotal === 0 ? 1 : mine.learnedOnce / mine.learnedTotal;
   }
 
+  save(): unknown {
+    return { devices: this.#devices, site: this.#site, overflow: this.overflow };
+  }
+
+  /** Into sets that have seen nothing yet. */
+  restore(saved: unknown): void {
+    const { devices, site, overflow } = saved as {
+      devices: Map<number, Map<string, DeviceSet>>;
+      site: Map<string, Map<number, HolderDevice[]>>;
+      overflow: number;
+    };
+    for (const [slot, sets] of devices) this.#devices.set(slot, sets);
+    for (const [set, keys] of site) this.#site.set(set, keys);
+    this.overflow = overflow;
+  }
+
   forget(device: HolderDevice): void {
     this.#devices.delete(device.slot);
     for (const keys of this.#site.values())

@@ -44,6 +44,32 @@ export class WindowBaseline {
     if (++this.#staleAdds > this.n >> 3) this.#stats = undefined;
   }
 
+  save(): unknown {
+    return {
+      n: this.n,
+      next: this.#next,
+      rows: this.rows.subarray(0, this.n * FEATURE_COUNT),
+      stats: this.#stats,
+      staleAdds: this.#staleAdds,
+    };
+  }
+
+  /** Into an empty one of the same capacity. */
+  restore(saved: unknown): void {
+    const { n, next, rows, stats, staleAdds } = saved as {
+      n: number;
+      next: number;
+      rows: Float32Array;
+      stats: Float32Array | undefined;
+      staleAdds: number;
+    };
+    this.n = n;
+    this.#next = next;
+    this.rows.set(rows);
+    this.#stats = stats;
+    this.#staleAdds = staleAdds;
+  }
+
   standing(feature: number, value: number): Standing | undefined {
     if (this.n < MIN_WINDOWS) return undefined;
     const stats = this.#statistics();

@@ -75,6 +75,13 @@ export interface Dissector<S = unknown> {
   read(state: S, payload: Payload, out: ObservationSink): number;
   /** Most unparsed bytes kept per direction, default 4096, at most 65536. Beyond it the stream is resynchronised. */
   readonly retain?: number;
+  /**
+   * What is known between two messages, as numbers and booleans, for flows that outlive a restart; undefined
+   * inside of a message. Never a byte of the payload. Needed only where `open` gives more than those.
+   */
+  rest?(state: S): object | undefined;
+  /** The state that `rest` told of. */
+  resume?(rest: object): S;
   /** Bytes of this direction were lost (or not kept): forget partial messages, resynchronise by content. */
   gap?(state: S, direction: number): void;
 }

@@ -105,6 +105,41 @@ export class WindowCounters {
     this.activeCount = 0;
   }
 
+  /** The rows of the active devices. */
+  save(): unknown {
+    const n = this.activeCount;
+    const width = DISTINCT * DISTINCT_WORDS;
+    const values = new Float64Array(n * FEATURE_COUNT);
+    const bits = new Uint32Array(n * width);
+    const isActive = new Uint8Array(n);
+    for (let i = 0; i < n; i++) {
+      const slot = this.active[i]!;
+      values.set(this.values.subarray(slot * FEATURE_COUNT, (slot + 1) * FEATURE_COUNT), i * FEATURE_COUNT);
+      bits.set(this.#bits.subarray(slot * width, (slot + 1) * width), i * width);
+      isActive[i] = this.#isActive[slot]!;
+    }
+    return { active: this.active.subarray(0, n), values, bits, isActive };
+  }
+
+  /** Into counters that are all zero. */
+  restore(saved: unknown): void {
+    const { active, values, bits, isActive } = saved as {
+      active: Int32Array;
+      values: Float64Array;
+      bits: Uint32Array;
+      isActive: Uint8Array;
+    };
+    const width = DISTINCT * DISTINCT_WORDS;
+    this.active.set(active);
+    this.activeCount = active.length;
+    for (let i = 0; i < active.length; i++) {
+      const slot = active[i]!;
+      this.values.set(values.subarray(i * FEATURE_COUNT, (i + 1) * FEATURE_COUNT), slot * FEATURE_COUNT);
+      this.#bits.set(bits.subarray(i * width, (i + 1) * width), slot * width);
+      this.#isActive[slot] = isActive[i]!;
+    }
+  }
+
   #mark(slot: number, which: number, hash: number): void {
     const low = (hash % 4_294_967_296) | 0;
     let h = Math.imul(low ^ (low >>> 16), 0x7feb352d);

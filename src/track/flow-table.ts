@@ -1,3 +1,5 @@
+import { WardwatchError } from '../kernel/errors.ts';
+
 /**
  * The flow table: records of fixed size in two typed arrays, found through an open-addressing hash over the
  * canonical 5-tuple with its segment, expired by a wheel of one-second buckets. Nothing is allocated after
@@ -91,6 +93,66 @@ export class FlowTable {
     this.#free = new Int32Array(capacity);
     for (let i = 0; i < capacity; i++) this.#free[i] = capacity - 1 - i;
     this.#freeCount = capacity;
+  }
+
+  /** The flows, with the order in which slots are taken and flows expire. Lent: to be written at once. */
+  save(): unknown {
+    const used = this.usedSlots;
+    return {
+      used,
+      words: this.words.subarray(0, used * FLOW_WORDS),
+      floats: this.#f64.subarray(0, used * FLOATS),
+      free: this.#free.subarray(this.capacity - used, this.#freeCount),
+      bucket: this.#bucket,
+      second: this.#second,
+      evictions: this.evictions,
+    };
+  }
+
+  /**
+   * Into an empty table.
+   * @throws WardwatchError WW_MODEL where the flows are more than it can hold
+   */
+  restore(saved: unknown): void {
+    const { used, words, floats, free, bucket, second, evictions } = saved as {
+      used: number;
+      words: Uint32Array;
+      floats: Float64Array;
+      free: Int32Array;
+      bucket: Int32Array;
+      second: number;
+      evictions: number;
+    };
+    if (used > this.capacity)
+      throw new WardwatchError(
+        'WW_MODEL',
+        `the stored state has room for more flows than this detector (${used} > ${this.capacity})`,
+        'set hotPath.track.max_flows at least as high as before',
+      );
+    this.words.set(words);
+    this.#f64.set(floats);
+    const untouched = this.capacity - used;
+    this.#free.set(free, untouched);
+    this.#freeCount = untouched + free.length;
+    this.count = this.capacity - this.#freeCount;
+    this.#bucket.set(bucket);
+    this.#second = second;
+    this.evictions = evictions;
+    const isFree = new Uint8Array(used);
+    for (const slot of free) isFree[slot] = 1;
+    for (let slot = 0; slot < used; slot++) {
+      if (isFree[slot] === 1) continue;
+      let b = this.#i32[slot * FLOW_WORDS + HASH]! & this.#mask;
+      while (this.#hash[b] !== EMPTY) b = (b + 1) & this.#mask;
+      this.#hash[b] = slot + 1;
+    }
+  }
+
+  /** Slots from this one on were never used: they lie untouched at the bottom of the free list. */
+  get usedSlots(): number {
+    let untouched = 0;
+    while (untouched < this.#freeCount && this.#free[untouched] === this.capacity - 1 - untouched) untouched++;
+    return this.capacity - untouched;
   }
 
   /** Bytes of memory that the table holds, whatever is in it. */

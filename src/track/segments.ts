@@ -33,6 +33,17 @@ export class SegmentTable {
     return id;
   }
 
+  save(): unknown {
+    return { vlan: this.vlan, vni: this.vni, overflow: this.overflow };
+  }
+
+  /** Into a table that has seen nothing yet. */
+  restore(saved: unknown): void {
+    const { vlan, vni, overflow } = saved as { vlan: number[]; vni: number[]; overflow: number };
+    for (let i = 1; i < vlan.length; i++) this.id(vlan[i]!, vni[i]!);
+    this.overflow = overflow;
+  }
+
   /**
    * `220`, `10.220` (outer.inner), `220/5001` with a VNI; empty for untagged.
    *

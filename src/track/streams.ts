@@ -40,6 +40,31 @@ interface AppFlow {
   directions: [Direction, Direction];
 }
 
+/** What is stored of a flow that is being dissected: never a byte of what was said in it. */
+interface StoredStream {
+  slot: number;
+  /** Names of the dissector, or of those that may still match. */
+  dissector: string | undefined;
+  candidates: string[];
+  tries: number;
+  /**
+   * How it goes on. `rest`: it stood between two messages, and `state` tells where. `rewind`: it stood inside
+   * of one; its packets are read once more from the flow's start. `gap`: it did so too, and began too long ago
+   * for that: it goes on as if bytes had been lost.
+   */
+  how: 'rest' | 'rewind' | 'gap';
+  state: object | undefined;
+  directions: Pick<Direction, 'nextSeq' | 'started' | 'skip'>[];
+}
+
+interface StoredStreams {
+  readonly services: readonly string[];
+  readonly flows: readonly StoredStream[];
+  /** Slots of flows that nobody reads. */
+  readonly left: Int32Array;
+  readonly counters: StreamCounters;
+}
+
 export interface StreamCounters {
   /** Flows by what became of them. */
   recognised: number;
@@ -81,6 +106,9 @@ export class Streams {
   readonly #flows: AppFlow[] = [];
   readonly #free: number[] = [];
   readonly #payload: Payload;
+  /** After a restart, by slot: flows whose packets are read once more, and how far they had come. */
+  readonly #rewinding = new Map<number, StoredStream>();
+  #countersBefore: StreamCounters | undefined;
 
   constructor(dissectors: readonly Dissector[], config: TrackConfig, tracker: Tracker, out: ObservationSink) {
     this.#all = dissectors;
@@ -156,6 +184,118 @@ export class Streams {
     const index = this.#index[slot]!;
     this.#index[slot] = 0;
     if (index > 0) this.#release(index - 1);
+  }
+
+  /**
+   * What is known of the flows, without any payload. Flows that stand inside of a message are to be read once
+   * more from their start where that is not before `rewindFromUs`.
+   *
+   * @cold with every snapshot
+   */
+  save(rewindFromUs: number): { state: unknown; earliestUs: number } {
+    const flows: StoredStream[] = [];
+    const left: number[] = [];
+    let earliestUs = Infinity;
+    for (let slot = 0; slot < this.#index.length; slot++) {
+      const index = this.#index[slot]!;
+      if (index === 0) continue;
+      if (index < 0) {
+        left.push(slot);
+        continue;
+      }
+      const flow = this.#flows[index - 1]!;
+      const state = stateAtRest(flow);
+      const startUs = this.#tracker.flows.startUs(slot);
+      const how = state !== undefined ? 'rest' : startUs >= rewindFromUs ? 'rewind' : 'gap';
+      if (how === 'rewind') earliestUs = Math.min(earliestUs, startUs);
+      flows.push({
+        slot,
+        dissector: flow.dissector?.name,
+        candidates: flow.candidates.map((d) => d.name),
+        tries: flow.tries,
+        how,
+        state: state?.value,
+        directions: flow.directions.map(({ nextSeq, started, skip }) => ({ nextSeq, started, skip })),
+      });
+    }
+    const state: StoredStreams = {
+      services: this.services,
+      flows,
+      left: Int32Array.from(left),
+      counters: { ...this.counters },
+    };
+    return { state, earliestUs };
+  }
+
+  /**
+   * Into streams that have seen nothing, after the tracker was restored. Flows to be read once more wait for
+   * {@link Streams.packet} until {@link Streams.endRewind}; {@link Streams.isRewinding} tells which.
+   *
+   * @cold after a restart
+   */
+  restore(saved: unknown): void {
+    const { services, flows, left, counters } = saved as StoredStreams;
+    const table = this.#tracker.flows;
+    for (let slot = 0; slot < table.usedSlots; slot++) {
+      const name = services[table.service(slot) - 1];
+      table.setService(slot, name === undefined ? 0 : this.services.indexOf(name) + 1);
+    }
+    for (const slot of left) this.#index[slot] = -1;
+    for (const stored of flows)
+      if (stored.how === 'rewind') this.#rewinding.set(stored.slot, stored);
+      else this.#resume(stored);
+    this.#countersBefore = counters;
+  }
+
+  /** True while packets of this flow from before the restart are wanted. */
+  isRewinding(slot: number): boolean {
+    return this.#rewinding.has(slot);
+  }
+
+  /** The last packet from before the restart has been read. Returns how many flows go on as after a loss. */
+  endRewind(): number {
+    let lost = 0;
+    for (const [slot, stored] of this.#rewinding) {
+      const index = this.#index[slot]!;
+      const flow = index > 0 ? this.#flows[index - 1]! : undefined;
+      const isWhole = stored.directions.every(
+        (d, i) => flow?.directions[i]?.nextSeq === d.nextSeq && flow.directions[i].started === d.started,
+      );
+      if (isWhole && flow?.dissector?.name === stored.dissector) continue;
+      this.close(slot);
+      this.#resume({ ...stored, how: 'gap' });
+      lost++;
+    }
+    this.#rewinding.clear();
+    if (this.#countersBefore !== undefined) {
+      const { heldBytes } = this.counters;
+      Object.assign(this.counters, this.#countersBefore, { heldBytes });
+      this.#countersBefore = undefined;
+    }
+    return lost;
+  }
+
+  #resume(stored: StoredStream): void {
+    const named = (name: string): Dissector | undefined => this.#all.find((d) => d.name === name);
+    const dissector = stored.dissector === undefined ? undefined : named(stored.dissector);
+    if (stored.dissector !== undefined && dissector === undefined) {
+      this.#index[stored.slot] = -1;
+      return;
+    }
+    const flow = this.#open(stored.slot, NOBODY);
+    flow.dissector = dissector;
+    flow.candidates = stored.candidates.map(named).filter((d) => d !== undefined);
+    flow.tries = stored.tries;
+    for (const [i, { nextSeq, started, skip }] of stored.directions.entries())
+      Object.assign(flow.directions[i]!, { nextSeq, started, skip: stored.how === 'gap' ? 0 : skip });
+    if (dissector === undefined) return;
+    flow.state =
+      stored.how === 'rest' && stored.state !== undefined && dissector.resume !== undefined
+        ? dissector.resume(stored.state)
+        : stored.how === 'rest'
+          ? stored.state
+          : dissector.open();
+    if (stored.how === 'gap') for (const i of [0, 1]) dissector.gap?.(flow.state, i);
   }
 
   #datagram(
@@ -501,6 +641,26 @@ export class Streams {
     }
     this.#free.push(at);
   }
+}
+
+/** Where the flow stands, wrapped; undefined where that cannot be told without bytes of its payload. */
+function stateAtRest(flow: AppFlow): { value: object | undefined } | undefined {
+  for (const d of flow.directions) if (d.keptLen > 0 || d.waiting.length > 0) return undefined;
+  const { dissector, state } = flow;
+  if (dissector === undefined || state === undefined || state === null) return { value: undefined };
+  if (dissector.rest !== undefined) {
+    const value = dissector.rest(state);
+    return value === undefined ? undefined : { value };
+  }
+  return isBare(state, 0) ? { value: state } : undefined;
+}
+
+/** Numbers and booleans in plain objects: what cannot carry text. */
+function isBare(value: unknown, depth: number): boolean {
+  if (value === undefined || value === null || typeof value === 'number' || typeof value === 'boolean') return true;
+  if (typeof value !== 'object' || depth > 3 || Object.getPrototypeOf(value) !== Object.prototype) return false;
+  for (const part of Object.values(value)) if (!isBare(part, depth + 1)) return false;
+  return true;
 }
 
 /** @cold once a slot of the pool, which is used again */

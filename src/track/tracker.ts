@@ -197,6 +197,45 @@ export class Tracker {
     return slot;
   }
 
+  save(): unknown {
+    return { flows: this.flows.save(), segments: this.segments.save() };
+  }
+
+  restore(saved: unknown): void {
+    const { flows, segments } = saved as { flows: unknown; segments: unknown };
+    this.flows.restore(flows);
+    this.segments.restore(segments);
+  }
+
+  /**
+   * Slot of a flow that is known already, for a TCP or UDP packet that was counted before; -1 for all others.
+   * Sets `direction`, changes nothing else.
+   *
+   * @cold after a restart
+   */
+  recall(p: PacketColumns, i: number): number {
+    const layer = p.layer[i]!;
+    if (layer !== LAYER.tcp && layer !== LAYER.udp) return NONE;
+    const src = i * 8;
+    const dst = src + 4;
+    const words = p.ip;
+    const v6 = p.ipVersion[i] === 6;
+    const srcPort = p.srcPort[i]!;
+    const dstPort = p.dstPort[i]!;
+    let order = 0;
+    for (let w = v6 ? 0 : 3; w < 4 && order === 0; w++) order = words[src + w]! - words[dst + w]!;
+    if (order === 0) order = srcPort - dstPort;
+    const srcIsHigh = order > 0;
+    const low = srcIsHigh ? dst : src;
+    const high = srcIsHigh ? src : dst;
+    const ports = srcIsHigh ? ((dstPort << 16) | srcPort) >>> 0 : ((srcPort << 16) | dstPort) >>> 0;
+    const segment = this.segments.id(p.vlan[i]!, p.vni[i]!);
+    const meta = (p.ipProto[i]! | (v6 ? 256 : 0) | (segment << 9)) >>> 0;
+    const slot = this.flows.lookUp(flowHash(words, low, high, ports, meta), words, low, high, ports, meta);
+    if (slot !== NONE) this.direction = (this.flows.origIsHigh(slot) === 1) === srcIsHigh ? 0 : 1;
+    return slot;
+  }
+
   #isOver(slot: number): boolean {
     const o = this.flows.origState(slot);
     const r = this.flows.respState(slot);

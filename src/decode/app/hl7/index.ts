@@ -24,6 +24,15 @@ function probe(payload: Payload): Verdict {
   return 'more';
 }
 
+/** What lasts from one message to the next. */
+type HalfRest = Pick<Half, 'inJunk' | 'junkTold' | 'lost' | 'separator' | 'component' | 'repetition'>;
+
+function restOf(half: Half | undefined): HalfRest | undefined {
+  if (half === undefined) return undefined;
+  const { inJunk, junkTold, lost, separator, component, repetition } = half;
+  return { inJunk, junkTold, lost, separator, component, repetition };
+}
+
 function halfOf(state: Hl7State, direction: number): Half {
   if (direction === RESP) return (state.resp ??= createHalf());
   return (state.orig ??= createHalf());
@@ -42,6 +51,15 @@ export const dissector: Dissector<Hl7State> = {
   read(state, payload, out) {
     readHl7(halfOf(state, payload.direction), payload.bytes, payload.start, payload.end, out);
     return payload.end - payload.start;
+  },
+  rest: ({ orig, resp }) =>
+    orig?.inMessage === true || resp?.inMessage === true ? undefined : { orig: restOf(orig), resp: restOf(resp) },
+  resume(rest) {
+    const { orig, resp } = rest as Partial<Record<'orig' | 'resp', HalfRest>>;
+    return {
+      orig: orig === undefined ? undefined : { ...createHalf(), ...orig },
+      resp: resp === undefined ? undefined : { ...createHalf(), ...resp },
+    };
   },
   gap(state, direction) {
     halfOf(state, direction).lost = true;
