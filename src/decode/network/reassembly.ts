@@ -15,6 +15,11 @@ function createBuffer(former: Uint8Array, size: number): Uint8Array {
   return buffer;
 }
 
+/** @cold once a fragment */
+function copyInto(target: Uint8Array, at: number, source: Uint8Array, from: number, to: number): void {
+  target.set(source.subarray(from, to), at);
+}
+
 interface Slot {
   used: boolean;
   startedUs: number;
@@ -103,7 +108,7 @@ export class FragmentTable {
     if (slot.bytes.length < end) {
       slot.bytes = createBuffer(slot.bytes, Math.min(MAX_DATAGRAM, Math.max(2048, end * 2)));
     }
-    for (let i = from, o = fragmentOffset; i < to; i++, o++) slot.bytes[o] = source[i]!;
+    copyInto(slot.bytes, fragmentOffset, source, from, to);
     slot.starts[slot.pieces] = fragmentOffset;
     slot.ends[slot.pieces] = end;
     slot.pieces++;
