@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { examples } from './frame.ts';
 import type { GlobalOptions } from './frame.ts';
 
 interface BenchOptions extends GlobalOptions {
   stage: 'read' | 'decode' | 'flows' | 'app' | 'all';
+  times: number;
   json?: boolean;
 }
 
@@ -17,6 +18,12 @@ export function registerBench(program: Command): void {
       new Option('--stage <stage>', 'how far frames go')
         .choices(['read', 'decode', 'flows', 'app', 'all'])
         .default('all'),
+    )
+    .option(
+      '--times <n>',
+      'copies of the capture, one after the other; the rate is that of all but the first',
+      wholeNumber,
+      8,
     )
     .option('--json', 'one JSON object')
     .addHelpText(
@@ -31,4 +38,10 @@ export function registerBench(program: Command): void {
       const { benchCommand } = await import('./bench-action.ts');
       await benchCommand(file, options);
     });
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError('expected a number above 0.');
+  return value;
 }
