@@ -741,8 +741,7 @@ export class PacketDecoder {
         }
         const dataEnd = o + length < end ? o + length : end;
         payload(out, i, LAYER.udp, o + 8, dataEnd, length - 8);
-        if (this.#isTunnel(dstPort))
-          this.#udpTunnel(bytes, view, dstPort, o + 8, dataEnd, out, i, tsUs, depth);
+        if (this.#isTunnel(dstPort)) this.#udpTunnel(bytes, view, dstPort, o + 8, dataEnd, out, i, tsUs, depth);
         return;
       }
       case 1:
