@@ -1,3 +1,4 @@
+import { WardwatchError } from '../kernel/errors.ts';
 import { hashNumbers, hashText } from '../lib/hash.ts';
 import { isMulticastIp, ipText, macText } from '../lib/address.ts';
 import { createCidrSet } from '../lib/cidr.ts';
@@ -203,6 +204,49 @@ export class DeviceTable {
     this.#bind(device, words, at, ip, false, 'use', nowUs);
   }
 
+  save(): unknown {
+    return {
+      devices: this.devices,
+      evictions: this.evictions,
+      bindings: this.#bindings,
+      usedBy: this.#usedBy,
+      byAddress: this.#byAddress,
+    };
+  }
+
+  /**
+   * Into a table that has seen nothing yet; tells nobody.
+   * @throws WardwatchError WW_MODEL where the devices are more than it can hold
+   */
+  restore(saved: unknown): void {
+    const { devices, evictions, bindings, usedBy, byAddress } = saved as {
+      devices: Device[];
+      evictions: number;
+      bindings: Map<number, Binding>;
+      usedBy: Map<Device, number[]>;
+      byAddress: Map<number, Device>;
+    };
+    if (devices.length > this.#config.max_devices)
+      throw new WardwatchError(
+        'WW_MODEL',
+        `the stored state has more devices than this detector may have (${devices.length})`,
+        'set hotPath.identity.max_devices at least as high as before',
+      );
+    for (const device of devices) {
+      const { slot, oui, nic, segment } = device;
+      this.devices[slot] = device;
+      this.#keyOui[slot] = oui;
+      this.#keyNic[slot] = nic;
+      this.#keySegment[slot] = segment;
+      if (device.mac !== '') this.#insertHash(slot, oui, nic, segment);
+    }
+    this.count = devices.length;
+    this.evictions = evictions;
+    for (const [key, binding] of bindings) this.#bindings.set(key, binding);
+    for (const [device, keys] of usedBy) this.#usedBy.set(device, keys);
+    for (const [key, device] of byAddress) this.#byAddress.set(key, device);
+  }
+
   #becomeGateway(device: Device): void {
     device.isGateway = true;
     for (const use of [...device.addresses.values()])
@@ -249,6 +293,8 @@ export class DeviceTable {
     };
     // A mere use never takes an address away from who has claimed it.
     if (claimed || !binding.claimed) {
+      // Its use of the address has ended; a router's never began.
+      if (claimed) binding.device.loseAddress(ip, nowUs);
       binding.device = device;
       binding.claimed = claimed;
       binding.sinceUs = nowUs;
