@@ -1,4 +1,4 @@
-import type { AlertRow, DeviceRow, Severity } from '../kernel/rows.ts';
+import type { AlertRow, DeviceRow, RiskPart, Severity } from '../kernel/rows.ts';
 import type { EndpointSnapshot, RaisedFinding } from '../detect/engine.ts';
 import type { Technique } from '../detect/sdk.ts';
 import type { Device } from '../identity/device.ts';
@@ -218,9 +218,22 @@ function uniqueTechniques(findings: readonly RaisedFinding[]): Technique[] {
 }
 
 /** The device as stored, with its OCSF Device Inventory Info (class 5001). */
-export function toDeviceRow(device: Device, options: OcsfOptions, bytes: number, packets: number): DeviceRow {
-  const ips = [...device.addresses.keys()].sort();
+export function toDeviceRow(
+  device: Device,
+  options: OcsfOptions,
+  bytes: number,
+  packets: number,
+  risk: { score: number; level: number; parts: RiskPart[] },
+): DeviceRow {
+  const ips = [...device.addresses.values()]
+    .filter((use) => use.endedUs === 0)
+    .map((use) => use.ip)
+    .sort();
   const fields = device.fields;
+  const aeTitles = [...device.evidence.values()]
+    .filter((evidence) => evidence.source === 'dicom.ae_title')
+    .map((evidence) => evidence.value)
+    .sort();
   const os = fields['os']?.value;
   const ocsf = {
     activity_id: 2,
@@ -235,6 +248,9 @@ export function toDeviceRow(device: Device, options: OcsfOptions, bytes: number,
       last_seen_time: ms(device.lastUs),
       ...(os === undefined ? {} : { os: { name: os, type_id: 0 } }),
       ...(ips.length < 2 ? {} : { ip_addresses: ips }),
+      risk_score: risk.score,
+      risk_level: RISK[risk.level],
+      risk_level_id: risk.level,
     },
     metadata: {
       product: { name: 'Wardwatch', vendor_name: 'Wardwatch', version: options.productVersion },
@@ -245,7 +261,7 @@ export function toDeviceRow(device: Device, options: OcsfOptions, bytes: number,
     time: ms(device.lastUs),
     type_name: 'Device Inventory Info: Collect',
     type_uid: 500102,
-    unmapped: { fields, is_gateway: device.isGateway },
+    unmapped: { fields, is_gateway: device.isGateway, risk: risk.parts },
   };
   return {
     device: device.key,
@@ -260,6 +276,15 @@ export function toDeviceRow(device: Device, options: OcsfOptions, bytes: number,
     model: device.model,
     is_gateway: device.isGateway,
     phase: device.learning ? 'learning' : 'watching',
+    os: os ?? '',
+    os_version: fields['os_version']?.value ?? '',
+    firmware: fields['firmware']?.value ?? '',
+    serial: fields['serial']?.value ?? '',
+    ae_titles: aeTitles,
+    confidence: fields['type']?.confidence ?? 0,
+    risk_score: risk.score,
+    risk_level: risk.level,
+    risk: risk.parts,
     first_seen: ms(device.firstUs),
     last_seen: ms(device.lastUs),
     packets,

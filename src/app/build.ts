@@ -34,6 +34,9 @@ export async function buildHotPath(settings: HotPathSettings): Promise<BuiltHotP
   const { config } = settings;
   const detectors = settings.stage === 'all' ? await loadDetectors(config.detection) : { loaded: [], rejected: [] };
   const classes = loadClasses();
+  // Before the last stage there are no devices to decide about, and reading the profiles takes time.
+  const knowledge = settings.stage === 'all' ? (settings.knowledge ?? loadKnowledge(classes)) : undefined;
+  const criticality = new Map(knowledge?.profiles.map((profile) => [profile.id, profile.criticality]));
   const hotPath = new HotPath(
     {
       track: config.hotPath.track,
@@ -49,11 +52,8 @@ export async function buildHotPath(settings: HotPathSettings): Promise<BuiltHotP
       dissectors: settings.stage === 'all' || settings.stage === 'app' ? dissectors : [],
       detectors: detectors.loaded,
       classes,
-      // Before the last stage there are no devices to decide about, and reading the profiles takes time.
-      decider:
-        settings.stage === 'all'
-          ? createDecider(settings.knowledge ?? loadKnowledge(classes), createOuiTable())
-          : { decide: () => undefined },
+      decider: knowledge === undefined ? { decide: () => undefined } : createDecider(knowledge, createOuiTable()),
+      criticality: (profile) => criticality.get(profile),
       output: settings.output,
       ...(settings.onDetectorFailure === undefined ? {} : { onDetectorFailure: settings.onDetectorFailure }),
     },

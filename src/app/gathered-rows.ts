@@ -10,6 +10,9 @@ export class GatheredRows {
   readonly output: HotPathOutput = {
     alert: (row) => (this.#count++, this.#rows.alerts.push(row)),
     device: (row) => (this.#count++, this.#rows.devices.push(row)),
+    channel: (row) => (this.#count++, this.#rows.channels.push(row)),
+    address: (row) => (this.#count++, this.#rows.addresses.push(row)),
+    identity: (row) => (this.#count++, this.#rows.identities.push(row)),
     flow: (row) => (this.#count++, this.#rows.flows.push(row)),
     score: (row) => (this.#count++, this.#rows.scores.push(row)),
     window: (row) => (this.#count++, this.#rows.windows.push(row)),
@@ -30,5 +33,5 @@ export class GatheredRows {
 }
 
 function emptyRows(): Required<Omit<RowBatch, 'observations'>> {
-  return { alerts: [], devices: [], flows: [], scores: [], windows: [] };
+  return { alerts: [], devices: [], channels: [], addresses: [], identities: [], flows: [], scores: [], windows: [] };
 }

@@ -1,5 +1,5 @@
 import type { FrameBatch } from '../kernel/frames.ts';
-import type { AlertRow, DeviceRow, FlowRow, ObservationRow, ScoreRow, WindowRow } from '../kernel/rows.ts';
+import type { AlertRow, FlowRow, ObservationRow, ScoreRow, WindowRow } from '../kernel/rows.ts';
 import { base62, hashNumbers, hashText } from '../lib/hash.ts';
 import { ipText, macText } from '../lib/address.ts';
 import { TextTable } from '../lib/text-table.ts';
@@ -16,6 +16,7 @@ import { FLOW_FLAG, FLOW_WORDS } from '../track/flow-table.ts';
 import { Streams } from '../track/streams.ts';
 import { Tracker } from '../track/tracker.ts';
 import type { FlowListener } from '../track/tracker.ts';
+import { Channels } from '../identity/channels.ts';
 import type { IdentityConfig } from '../identity/config.ts';
 import type { KnownClass } from '../identity/classes.ts';
 import type { Decider } from '../identity/decide.ts';
@@ -23,6 +24,7 @@ import { Device } from '../identity/device.ts';
 import { DeviceTable } from '../identity/device-table.ts';
 import type { BindingChange, DeviceTableListener } from '../identity/device-table.ts';
 import { IdentityObserver } from '../identity/observer.ts';
+import type { Criticality } from '../identity/risk.ts';
 import { F, FEATURES, FEATURE_COUNT } from '../features/catalogue.ts';
 import { WindowCounters } from '../features/windows.ts';
 import type { BaselineConfig } from '../baseline/config.ts';
@@ -36,8 +38,13 @@ import { EndpointCursor, FlowCursor, addressKey } from '../detect/views.ts';
 import type { ArpView, DeviceClass, MessageView } from '../detect/sdk.ts';
 import { Correlator } from '../alerts/correlator.ts';
 import type { AlertsConfig } from '../alerts/config.ts';
-import { toAlertRow, toDeviceRow } from '../alerts/ocsf.ts';
+import type { StateReader, StateWriter } from '../state/codec.ts';
+import { checkKind, stateKind } from './hot-path-state.ts';
+import type { StateKind } from './hot-path-state.ts';
+import { toAlertRow } from '../alerts/ocsf.ts';
 import type { OcsfOptions } from '../alerts/ocsf.ts';
+import { Inventory } from './inventory.ts';
+import type { InventoryOutput } from './inventory.ts';
 
 /** How far down the path frames go: for side-by-side timing. */
 export type HotPathStage = 'decode' | 'flows' | 'app' | 'all';
@@ -55,9 +62,8 @@ export interface HotPathConfig {
 }
 
 /** Where rows go; what is not given is not built. Called in event time order, within `process` and `finish`. */
-export interface HotPathOutput {
+export interface HotPathOutput extends InventoryOutput {
   alert?(row: AlertRow): void;
-  device?(row: DeviceRow): void;
   flow?(row: FlowRow): void;
   observation?(row: ObservationRow): void;
   score?(row: ScoreRow): void;
@@ -69,6 +75,8 @@ export interface HotPathDeps {
   readonly detectors: readonly LoadedDetector[];
   readonly classes: ReadonlyMap<string, KnownClass>;
   readonly decider: Decider;
+  /** What a profile declares of the harm of a fault, by its id. */
+  readonly criticality?: (profile: string) => Criticality | undefined;
   readonly output: HotPathOutput;
   readonly onDetectorFailure?: (id: string, reason: string) => void;
 }
@@ -85,6 +93,8 @@ export interface HotPathCounters {
   openFlows: number;
   devices: number;
   deviceEvictions: number;
+  /** Flows that found no place among the channels of their device. */
+  channelOverflow: number;
   observations: number;
   alerts: number;
   streams: Streams['counters'];
@@ -101,6 +111,28 @@ const LONG_WINDOW_US = 60_000_000;
 const LEARNED_SHORT = 128;
 const LEARNED_LONG = 64;
 const OPEN_SEGMENT_US = 5_000_000;
+
+/** Counters of the decoder as they are stored. */
+interface StoredDecoder {
+  readonly eventCounts: Float64Array;
+  readonly fragments: PacketDecoder['fragments']['counters'];
+}
+
+interface StoredNumbers {
+  readonly undecodable: Float64Array;
+  readonly appEvents: Map<string, number>;
+  readonly framesRead: number;
+  readonly framesDecoded: number;
+  readonly flowsEnded: number;
+  readonly observed: number;
+  readonly alerts: number;
+  readonly timeWentBack: number;
+  readonly nowUs: number;
+  readonly secondUs: number;
+  readonly startedUs: number;
+  readonly observedS: number;
+  readonly learningClosed: boolean;
+}
 
 const UNKNOWN_CLASS: DeviceClass = {
   id: 'unknown',
@@ -143,8 +175,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   readonly #leaves: Uint8Array;
   readonly #ja3 = new Map<number, string>();
   readonly #ja4 = new Map<number, string>();
-  /** What the outputs have last heard of a device. */
-  readonly #written = new WeakMap<Device, { version: number; packets: number; atUs: number }>();
+  readonly #channels: Channels;
+  readonly #inventory: Inventory;
   readonly #segmentLastUs: number[] = [];
   readonly #undecodable = new Float64Array(DECODE_EVENTS.length);
   readonly #appEvents = new Map<string, number>();
@@ -162,6 +194,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   #origin = '';
   #frame = 0;
   #currentSlot = -1;
+  /** After a restore, while frames from before it are read: what to put back at the end of that. */
+  #rewinding: { readonly decoder: StoredDecoder; nowUs: number } | undefined;
 
   constructor(config: HotPathConfig, deps: HotPathDeps) {
     this.#config = config;
@@ -191,6 +225,14 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       ocsfTypeId: (type) => deps.classes.get(type)?.ocsfTypeId ?? 0,
       harm: (type) => deps.classes.get(type)?.harm ?? 'minor',
     };
+    this.#channels = new Channels(config.identity.max_channels);
+    this.#inventory = new Inventory({
+      output: deps.output,
+      channels: this.#channels,
+      classes: deps.classes,
+      criticality: deps.criticality ?? (() => undefined),
+      ocsf: this.#ocsf,
+    });
     const classOf = (type: string): DeviceClass => deps.classes.get(type) ?? UNKNOWN_CLASS;
     this.#engine = new DetectEngine({
       detectors: config.stage === 'all' ? deps.detectors : [],
@@ -300,16 +342,159 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
    */
   writeDevices(all = false): void {
     this.#decideAll();
-    if (this.#out.device === undefined) return;
-    for (const device of this.#devices.devices) {
-      const before = this.#written.get(device);
-      const heard = before === undefined || device.packets !== before.packets;
-      const known = before === undefined || device.version !== before.version;
-      if (!known && !(heard && (all || this.#nowUs - before.atUs >= LONG_WINDOW_US))) continue;
-      device.version++;
-      this.#written.set(device, { version: device.version, packets: device.packets, atUs: this.#nowUs });
-      this.#out.device(toDeviceRow(device, this.#ocsf, device.bytes, device.packets));
+    this.#inventory.write(this.#devices.devices, this.#nowUs, all);
+  }
+
+  // ---- what outlives a restart ----
+
+  /**
+   * Writes all that is known, between two batches. Payload is not part of it: flows that stand inside of a
+   * message are read once more after a restart, if they began within `rewindUs` of event time.
+   *
+   * @returns event time from which on frames must be given to {@link HotPath.rewind} after a restore; Infinity
+   * where none is needed
+   */
+  save(writer: StateWriter, rewindUs: number): number {
+    const used = this.#tracker.flows.usedSlots;
+    const streams = this.#streams.save(this.#nowUs - rewindUs);
+    writer.value(this.#kind());
+    // First, because all others refer to them.
+    writer.value(this.#devices.save());
+    writer.value({
+      tracker: this.#tracker.save(),
+      streams: streams.state,
+      novelty: this.#novelty.save(),
+      models: this.#models.save(),
+      short: this.#short.save(),
+      long: this.#long.save(),
+      baselines: this.#baselines.map((b) => (b === undefined ? undefined : { s: b.short.save(), l: b.long.save() })),
+      engine: this.#engine.save(),
+      correlator: this.#correlator.save(),
+      leaves: this.#leaves.subarray(0, used),
+      ja3: this.#ja3,
+      ja4: this.#ja4,
+      segmentLastUs: this.#segmentLastUs,
+    });
+    const { eventCounts, fragments } = this.#decoder;
+    const decoder: StoredDecoder = { eventCounts, fragments: fragments.counters };
+    writer.value(decoder);
+    const numbers: StoredNumbers = {
+      undecodable: this.#undecodable,
+      appEvents: this.#appEvents,
+      framesRead: this.#framesRead,
+      framesDecoded: this.#framesDecoded,
+      flowsEnded: this.#flowsEnded,
+      observed: this.#observed,
+      alerts: this.#alerts,
+      timeWentBack: this.#timeWentBack,
+      nowUs: this.#nowUs,
+      secondUs: this.#secondUs,
+      startedUs: this.#startedUs,
+      observedS: this.#observedS,
+      learningClosed: this.#learningClosed,
+    };
+    writer.value(numbers);
+    const fragmentsUs = fragments.pending > 0 ? this.#nowUs - fragments.timeoutUs : Infinity;
+    return Math.min(streams.earliestUs, fragmentsUs);
+  }
+
+  /**
+   * Takes over what another hot path has saved, before the first frame. Afterwards come the frames from before
+   * it, if any are needed ({@link HotPath.rewind}), then {@link HotPath.endRewind}.
+   *
+   * @returns ids of detectors that begin with nothing: they are new, or of another version
+   * @throws WardwatchError WW_MODEL where it does not fit, or is none; this hot path is useless then
+   */
+  restore(reader: StateReader): string[] {
+    checkKind(reader.value() as StateKind, this.#kind());
+    this.#devices.restore(reader.value());
+    const parts = reader.value() as {
+      tracker: unknown;
+      streams: unknown;
+      novelty: unknown;
+      models: unknown;
+      short: unknown;
+      long: unknown;
+      baselines: ({ s: unknown; l: unknown } | undefined)[];
+      engine: unknown;
+      correlator: unknown;
+      leaves: Uint8Array;
+      ja3: Map<number, string>;
+      ja4: Map<number, string>;
+      segmentLastUs: number[];
+    };
+    this.#tracker.restore(parts.tracker);
+    this.#streams.restore(parts.streams);
+    this.#novelty.restore(parts.novelty);
+    this.#models.restore(parts.models);
+    this.#short.restore(parts.short);
+    this.#long.restore(parts.long);
+    parts.baselines.forEach((saved, slot) => {
+      if (saved === undefined) return;
+      const baseline = { short: new WindowBaseline(LEARNED_SHORT), long: new WindowBaseline(LEARNED_LONG) };
+      baseline.short.restore(saved.s);
+      baseline.long.restore(saved.l);
+      this.#baselines[slot] = baseline;
+    });
+    this.#correlator.restore(parts.correlator);
+    this.#leaves.set(parts.leaves);
+    for (const [slot, text] of parts.ja3) this.#ja3.set(slot, text);
+    for (const [slot, text] of parts.ja4) this.#ja4.set(slot, text);
+    this.#segmentLastUs.push(...parts.segmentLastUs);
+    this.#rewinding = { decoder: reader.value() as StoredDecoder, nowUs: 0 };
+    const numbers = reader.value() as StoredNumbers;
+    this.#undecodable.set(numbers.undecodable);
+    for (const [name, n] of numbers.appEvents) this.#appEvents.set(name, n);
+    this.#framesRead = numbers.framesRead;
+    this.#framesDecoded = numbers.framesDecoded;
+    this.#flowsEnded = numbers.flowsEnded;
+    this.#observed = numbers.observed;
+    this.#alerts = numbers.alerts;
+    this.#timeWentBack = numbers.timeWentBack;
+    this.#nowUs = numbers.nowUs;
+    this.#secondUs = numbers.secondUs;
+    this.#startedUs = numbers.startedUs;
+    this.#observedS = numbers.observedS;
+    this.#learningClosed = numbers.learningClosed;
+    return this.#engine.restore(parts.engine);
+  }
+
+  /** Frames from before the restored moment, in their order: only buffers are rebuilt, nothing is put out. */
+  rewind(batch: FrameBatch): void {
+    const rewinding = this.#rewinding;
+    if (rewinding === undefined) return;
+    if (batch.count > this.#columns.capacity) this.#columns = createPacketColumns(batch.count);
+    const p = this.#columns;
+    this.#decoder.decode(batch, p);
+    const flows = this.#tracker.flows;
+    for (let i = 0; i < batch.count; i++) {
+      rewinding.nowUs = Math.max(rewinding.nowUs, batch.tsUs[i]!);
+      if (p.layer[i] === LAYER.none || (p.payLen[i] === 0 && p.tcpFlags[i] === 0)) continue;
+      const slot = this.#tracker.recall(p, i);
+      // Before its start it was another flow with the same ports.
+      if (slot < 0 || !this.#streams.isRewinding(slot) || rewinding.nowUs < flows.startUs(slot)) continue;
+      if (p.reassembled[i] === 1) this.#streams.packet(p, i, p.scratch, p.scratchView, slot, rewinding.nowUs);
+      else this.#streams.packet(p, i, batch.bytes, batch.view, slot, rewinding.nowUs);
     }
+  }
+
+  /**
+   * The restored moment is reached: what comes now is new.
+   *
+   * @returns flows whose messages at hand could not be rebuilt: they go on as if bytes had been lost
+   */
+  endRewind(): number {
+    const rewinding = this.#rewinding;
+    if (rewinding === undefined) return 0;
+    const lost = this.#streams.endRewind();
+    this.#decoder.eventCounts.set(rewinding.decoder.eventCounts);
+    Object.assign(this.#decoder.fragments.counters, rewinding.decoder.fragments);
+    this.#rewinding = undefined;
+    return lost;
+  }
+
+  #kind(): StateKind {
+    return stateKind(this.#config.identity.tap, this.#config.seed, this.#config.tokenKey);
   }
 
   detectorStatus(): DetectorStatus[] {
@@ -342,6 +527,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       openFlows: this.#tracker.flows.count,
       devices: this.#devices.count,
       deviceEvictions: this.#devices.evictions,
+      channelOverflow: this.#channels.overflow,
       observations: this.#observed,
       alerts: this.#alerts,
       streams: this.#streams.counters,
@@ -600,6 +786,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     const flow = this.#flow.bind(slot);
     flow.ttlOfOrig = this.#tracker.direction === 0;
     this.#identity.flowEstablished(flow, this.#nowUs);
+    this.#channels.began(flow, this.#nowUs);
     this.#engine.flowEstablished(flow);
   }
 
@@ -621,6 +808,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
           this.#short.add(flow.resp.device.slot, F.failed_in, 1);
       }
       this.#engine.flowEnded(flow);
+      this.#channels.ended(flow, this.#nowUs);
     }
     if (this.#out.flow !== undefined) this.#out.flow(this.#flowRow(slot));
     if (this.#ja3.size > 0) this.#ja3.delete(slot);
@@ -697,12 +885,15 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#engine.deviceAppeared(device);
   }
 
-  bindingChanged(change: BindingChange, _nowUs: number): void {
+  bindingChanged(change: BindingChange, nowUs: number): void {
     this.#engine.binding(change);
+    this.#inventory.bindingChanged(change, nowUs);
   }
 
   deviceForgotten(device: Device): void {
     this.#engine.deviceForgotten(device);
+    this.#channels.forget(device);
+    this.#inventory.forget(device);
     this.#short.clear(device.slot);
     this.#long.clear(device.slot);
     this.#baselines[device.slot] = undefined;
@@ -711,6 +902,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   // ---- ObservationListener ----
 
   observed(observation: ObservationView): void {
+    if (this.#rewinding !== undefined) return;
     this.#observed++;
     const slot = this.#currentSlot;
     const kind = observation.kind;
@@ -729,6 +921,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       this.#short.add(speaker.slot, F.messages_out, 1);
     }
     this.#identity.observed(message, this.#nowUs);
+    if (slot >= 0) this.#channels.message(slot, observation, this.#nowUs);
     if (this.#engine.listensTo(kind)) this.#engine.message(message);
     if (this.#out.observation !== undefined) {
       const community = slot >= 0 ? communityId(this.#tracker.flows, slot) : '';
@@ -744,6 +937,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   }
 
   decodeEvent(name: string): void {
+    if (this.#rewinding !== undefined) return;
     this.#appEvents.set(name, (this.#appEvents.get(name) ?? 0) + 1);
   }
 
@@ -763,6 +957,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   #flushAlerts(): void {
     for (const alert of this.#correlator.takeChanged()) {
       if (alert.version === 1) this.#alerts++;
+      this.#inventory.alerted(alert.device, alert.severity, this.#nowUs);
       this.#out.alert?.(toAlertRow(alert, this.#ocsf));
     }
   }

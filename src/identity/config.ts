@@ -19,6 +19,13 @@ export const identityConfig = Type.Object(
       maximum: 1_048_576,
       description: 'Devices kept. When full, the one silent for longest is forgotten and counted.',
     }),
+    max_channels: Type.Integer({
+      default: 64,
+      minimum: 8,
+      maximum: 1024,
+      description:
+        'Channels (peer, service, direction) kept of one device. When full, one not seen for a week makes room; else what is new is summed up as one.',
+    }),
     gateway_addresses: Type.Integer({
       default: 3,
       minimum: 2,

@@ -15,10 +15,15 @@ export interface Evidence {
 export interface AddressUse {
   readonly ip: string;
   readonly v6: boolean;
-  readonly firstUs: number;
+  /** Since when it has had it, this time. */
+  firstUs: number;
   lastUs: number;
-  /** `arp`, `dhcp`, `nd`: the device said so itself; `seen`: it sent from it. */
+  /** The device said so itself (ARP, DHCP, ND); else it merely sent from it. */
   claimed: boolean;
+  /** When another device got it; 0 as long as it is this one's. */
+  endedUs: number;
+  /** `lastUs` when it was last told. */
+  toldUs: number;
 }
 
 const MAX_ADDRESSES = 16;
@@ -51,6 +56,8 @@ export class Device {
   /** Grows with everything new that is known of it. */
   version = 0;
   readonly addresses = new Map<string, AddressUse>();
+  /** Times that are over and not told yet. */
+  #past: AddressUse[] = [];
   readonly evidence = new Map<string, Evidence>();
   /** What it does on the network, and with whom. */
   readonly roles = new Roles<Device>();
@@ -100,14 +107,24 @@ export class Device {
       if (this.addresses.size >= MAX_ADDRESSES) {
         let oldest: AddressUse | undefined;
         for (const a of this.addresses.values()) if (oldest === undefined || a.lastUs < oldest.lastUs) oldest = a;
-        if (oldest !== undefined) this.addresses.delete(oldest.ip);
+        if (oldest !== undefined) {
+          this.addresses.delete(oldest.ip);
+          this.#remember(oldest);
+        }
       }
-      use = { ip, v6, firstUs: nowUs, lastUs: nowUs, claimed };
+      use = { ip, v6, firstUs: nowUs, lastUs: nowUs, claimed, endedUs: 0, toldUs: 0 };
       this.addresses.set(ip, use);
+    } else if (use.endedUs !== 0) {
+      // It has it again: another time begins.
+      this.#remember({ ...use });
+      use.firstUs = nowUs;
+      use.endedUs = 0;
+      use.toldUs = 0;
+      use.claimed = claimed;
     }
     use.lastUs = nowUs;
     if (claimed) use.claimed = true;
-    const present = this.addresses.get(this.ip);
+    const present = this.#present();
     // IPv4 is what people look for; a claim beats a mere use, the newest claim beats an older one.
     if (
       present === undefined ||
@@ -116,6 +133,41 @@ export class Device {
     )
       this.#setIp(ip);
     return use;
+  }
+
+  /** Another device has the address now. */
+  loseAddress(ip: string, nowUs: number): void {
+    const use = this.addresses.get(ip);
+    if (use === undefined || use.endedUs !== 0) return;
+    use.endedUs = nowUs;
+    this.version++;
+    if (this.ip !== ip) return;
+    let best: AddressUse | undefined;
+    for (const other of this.addresses.values())
+      if (other.endedUs === 0 && (best === undefined || (best.v6 && !other.v6) || other.lastUs > best.lastUs))
+        best = other;
+    this.#setIp(best?.ip ?? '');
+  }
+
+  /** Addresses of which something is new since this was last asked, past ones included. */
+  takeAddresses(): AddressUse[] {
+    const news = this.#past;
+    this.#past = [];
+    for (const use of this.addresses.values())
+      if (use.toldUs !== use.lastUs) {
+        use.toldUs = use.lastUs;
+        news.push(use);
+      }
+    return news;
+  }
+
+  #present(): AddressUse | undefined {
+    const use = this.addresses.get(this.ip);
+    return use?.endedUs === 0 ? use : undefined;
+  }
+
+  #remember(use: AddressUse): void {
+    if (use.toldUs !== use.lastUs && this.#past.length < MAX_ADDRESSES) this.#past.push(use);
   }
 
   #setIp(ip: string): void {

@@ -58,6 +58,16 @@ export interface DecidedField {
   evidence: FieldEvidence[];
 }
 
+/** One part of a device's risk: a fact, and the points that it gives. */
+export interface RiskPart {
+  of: 'severity' | 'likelihood';
+  /** `harm`, `weak-protocols`, `alerts`, … */
+  part: string;
+  points: number;
+  /** The fact, in words. */
+  because: string;
+}
+
 export interface DeviceRow {
   /** Stable key: `<vlan>/<mac>` on an access tap, `<vlan>/<ip>` on a routed one. */
   device: string;
@@ -74,6 +84,20 @@ export interface DeviceRow {
   is_gateway: boolean;
   /** `learning` or `watching`. */
   phase: string;
+  os: string;
+  os_version: string;
+  firmware: string;
+  serial: string;
+  /** DICOM application entity titles that it gave itself. */
+  ae_titles: string[];
+  /** Of the decided type, 0 to 1; 0 where nothing is decided. */
+  confidence: number;
+  /** 0 to 100, see docs/explanation/risk.md. */
+  risk_score: number;
+  /** 0 info, 1 low, 2 medium, 3 high, 4 critical (OCSF risk_level_id). */
+  risk_level: number;
+  /** What the score is made of. */
+  risk: RiskPart[];
   first_seen: number;
   last_seen: number;
   packets: number;
@@ -82,6 +106,73 @@ export interface DeviceRow {
   fields: Record<string, DecidedField>;
   /** The OCSF object (Device Inventory Info, 5001), JSON text. */
   ocsf: string;
+}
+
+/** Who the other end of a channel is: a device of the inventory, another address of the site, or the outside. */
+export type PeerKind = 'device' | 'site' | 'external' | 'group';
+
+/**
+ * What two ends do with each other, summed over all flows of one service in one direction: kept when the flows
+ * are gone. Written from both ends, so each device's channels stand under its own key.
+ */
+export interface ChannelRow {
+  device: string;
+  /** Key of the peer's device, else its address. */
+  peer: string;
+  peer_kind: PeerKind;
+  /** Name by which the peer was asked for (TLS server name, HTTP host), empty where none was seen. */
+  peer_name: string;
+  /** Types of both ends as known when the row was written. */
+  type: string;
+  peer_type: string;
+  /** `out`: the device began it and is the client, `in`: it serves. */
+  direction: 'out' | 'in';
+  proto: string;
+  /** Port of the side that serves. */
+  port: number;
+  /** Protocol recognised, by its dissector's name; empty where none was. */
+  service: string;
+  encrypted: 'yes' | 'no' | 'unknown';
+  /** Whether data of patients is carried: by the nature of the protocol and of the ends. */
+  phi: 'yes' | 'likely' | 'no';
+  /** A protocol of clinical systems, or data of patients in any other. */
+  is_clinical: boolean;
+  /** Kinds of messages that were seen, at most twelve. */
+  commands: string[];
+  /** First seen while the device was learning. */
+  learned: boolean;
+  /** Epoch milliseconds. With the ends, service and port the key of the row. */
+  first_seen: number;
+  last_seen: number;
+  flows: number;
+  bytes_out: number;
+  bytes_in: number;
+  /** Grows with every change. */
+  version: number;
+}
+
+/** A time during which a device had an address. */
+export interface AddressRow {
+  device: string;
+  ip: string;
+  /** Epoch milliseconds. */
+  first_seen: number;
+  last_seen: number;
+  /** The device said so itself (ARP, DHCP, ND); else it merely sent from it. */
+  claimed: boolean;
+}
+
+/** Something about who a device is has changed. */
+export interface IdentityRow {
+  device: string;
+  vlan: string;
+  /** Epoch milliseconds. */
+  time: number;
+  /** `appeared`, `type`, `vendor_name`, `os`, `gateway`, `address`, `same-as`. */
+  kind: string;
+  before: string;
+  after: string;
+  reason: string;
 }
 
 /** Zeek's conn.log names; `ts` and `duration` in seconds. Absent values are left out of the JSON. */
@@ -152,6 +243,9 @@ export interface WindowRow {
 export interface RowBatch {
   alerts?: AlertRow[];
   devices?: DeviceRow[];
+  channels?: ChannelRow[];
+  addresses?: AddressRow[];
+  identities?: IdentityRow[];
   flows?: FlowRow[];
   observations?: ObservationRow[];
   scores?: ScoreRow[];

@@ -1,4 +1,15 @@
-import type { AlertRow, DeviceRow, FlowRow, ObservationRow, RowBatch, ScoreRow, WindowRow } from '../kernel/rows.ts';
+import type {
+  AddressRow,
+  AlertRow,
+  ChannelRow,
+  DeviceRow,
+  FlowRow,
+  IdentityRow,
+  ObservationRow,
+  RowBatch,
+  ScoreRow,
+  WindowRow,
+} from '../kernel/rows.ts';
 import type { TableName } from './schema.ts';
 
 /** Rows of a batch as JSONEachRow lines for each table. Values no column could take are brought into range. */
@@ -17,6 +28,9 @@ export function encodeBatch(rows: RowBatch): Map<TableName, string[]> {
   };
   add('alerts', rows.alerts, encodeAlert);
   add('devices', rows.devices, encodeDevice);
+  add('channels', rows.channels, encodeChannel);
+  add('addresses', rows.addresses, encodeAddress);
+  add('identities', rows.identities, encodeIdentity);
   add('flows', rows.flows, encodeFlow);
   add('observations', rows.observations, encodeObservation);
   add('scores', rows.scores, encodeScore);
@@ -65,12 +79,63 @@ function encodeDevice(row: DeviceRow): Record<string, unknown> {
     model: text(row.model),
     is_gateway: row.is_gateway,
     phase: text(row.phase),
+    os: text(row.os),
+    os_version: text(row.os_version),
+    firmware: text(row.firmware),
+    serial: text(row.serial),
+    ae_titles: texts(row.ae_titles),
+    confidence: real(row.confidence, 0),
+    risk_score: real(row.risk_score, 0),
+    risk_level: Math.min(4, count(row.risk_level)),
+    risk: text(JSON.stringify(row.risk)),
     first_seen: whole(row.first_seen),
     last_seen: whole(row.last_seen),
     packets: count(row.packets),
     bytes: count(row.bytes),
     fields: text(JSON.stringify(row.fields)),
     ocsf: text(row.ocsf),
+  };
+}
+
+function encodeChannel(row: ChannelRow): Record<string, unknown> {
+  return {
+    ...row,
+    device: text(row.device),
+    peer: text(row.peer),
+    peer_name: text(row.peer_name),
+    type: text(row.type),
+    peer_type: text(row.peer_type),
+    port: port(row.port),
+    service: text(row.service),
+    commands: texts(row.commands),
+    first_seen: whole(row.first_seen),
+    last_seen: whole(row.last_seen),
+    flows: count(row.flows),
+    bytes_out: count(row.bytes_out),
+    bytes_in: count(row.bytes_in),
+    version: count(row.version),
+  };
+}
+
+function encodeAddress(row: AddressRow): Record<string, unknown> {
+  return {
+    device: text(row.device),
+    ip: text(row.ip),
+    first_seen: whole(row.first_seen),
+    last_seen: whole(row.last_seen),
+    claimed: row.claimed,
+  };
+}
+
+function encodeIdentity(row: IdentityRow): Record<string, unknown> {
+  return {
+    device: text(row.device),
+    vlan: text(row.vlan),
+    time: whole(row.time),
+    kind: text(row.kind),
+    before: text(row.before),
+    after: text(row.after),
+    reason: text(row.reason),
   };
 }
 

@@ -1,7 +1,7 @@
 import { WardwatchError } from '../kernel/errors.ts';
 import type { StoreConfig } from './config.ts';
 import type { Engine } from './engine.ts';
-import { STEPS_TABLE, TABLES, renderCreate, renderRetention, renderTtl, retentionOf } from './schema.ts';
+import { CHANGES, STEPS_TABLE, TABLES, renderCreate, renderRetention, renderTtl, retentionOf } from './schema.ts';
 import type { EngineFamily, TableName, TableShape } from './schema.ts';
 
 /**
@@ -53,7 +53,23 @@ export async function migrate(engine: Engine, config: StoreConfig): Promise<stri
     tableStep(STEPS_TABLE, 0),
   ];
   // A later version appends its steps here and never changes or removes one that was released.
-  const steps: Step[] = names.map((name) => tableStep(TABLES[name], retentionOf(config, name)));
+  const changeStep = (change: (typeof CHANGES)[number]): Step => ({
+    name: change.name,
+    async isDone() {
+      const found = await ask(
+        `SELECT 1 FROM system.columns WHERE database = {db:String} AND table = {table:String} AND ${change.probe}`,
+        { db: database, table: change.table },
+      );
+      return found.length > 0;
+    },
+    async apply() {
+      for (const sql of change.sql) await run(`ALTER TABLE ${database}.${change.table} ${sql}`);
+    },
+  });
+  const steps: Step[] = [
+    ...names.map((name) => tableStep(TABLES[name], retentionOf(config, name))),
+    ...CHANGES.map(changeStep),
+  ];
 
   const applied: string[] = [];
   for (const step of foundation) {

@@ -1,5 +1,5 @@
 import type { ClickHouseClient } from '@clickhouse/client';
-import type { AlertRow, DecidedField, DeviceRow, FlowRow, WindowRow } from '../kernel/rows.ts';
+import type { AlertRow, DecidedField, DeviceRow, FlowRow, RiskPart, WindowRow } from '../kernel/rows.ts';
 import type { AlertFilter, DeviceFilter, Page, Store } from './contract.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { TABLES } from './schema.ts';
@@ -304,10 +304,15 @@ function tally(rows: readonly { name: string; n: number }[]): Record<string, num
   return Object.fromEntries(rows.map(({ name, n }) => [name, n]));
 }
 
-type RawDevice = Omit<DeviceRow, 'fields'> & { fields: string };
+type RawDevice = Omit<DeviceRow, 'fields' | 'risk'> & { fields: string; risk: string };
 
 function toDevice(raw: RawDevice): DeviceRow {
-  return { ...raw, fields: JSON.parse(raw.fields) as Record<string, DecidedField> };
+  return {
+    ...raw,
+    fields: JSON.parse(raw.fields) as Record<string, DecidedField>,
+    // Rows of before this column was there have no text in it.
+    risk: raw.risk === '' ? [] : (JSON.parse(raw.risk) as RiskPart[]),
+  };
 }
 
 interface RawFlow {

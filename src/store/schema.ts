@@ -1,6 +1,7 @@
 import type { StoreConfig } from './config.ts';
 
-export type TableName = 'alerts' | 'devices' | 'flows' | 'observations' | 'scores' | 'windows';
+export type TableName =
+  'alerts' | 'devices' | 'channels' | 'addresses' | 'identities' | 'flows' | 'observations' | 'scores' | 'windows';
 
 /** A table's columns, key and engine, free of the engine's family; {@link renderCreate} makes SQL of it. */
 export interface TableShape {
@@ -18,6 +19,24 @@ export interface TableShape {
 export type EngineFamily = { kind: 'single' } | { kind: 'replicated'; cluster: string };
 
 const INGESTED = ['ingested_at', 'DateTime DEFAULT now()'] as const;
+
+/** Columns that the table of devices got after its first release, and the one that each follows. */
+const DEVICE_COLUMNS_2 = [
+  ['os', 'LowCardinality(String)'],
+  ['os_version', 'LowCardinality(String)'],
+  ['firmware', 'LowCardinality(String)'],
+  ['serial', 'String'],
+  ['ae_titles', 'Array(String)'],
+  ['confidence', 'Float64'],
+  ['risk_score', 'Float64'],
+  ['risk_level', 'UInt8'],
+  ['risk', 'String CODEC(ZSTD(3))'],
+  // What the words of a search are looked up in, in lower case: one column to read instead of eight.
+  [
+    'search',
+    "String MATERIALIZED lowerUTF8(concat(hostname, '\\n', type, '\\n', vendor_name, '\\n', model, '\\n', mac, '\\n', ip, '\\n', arrayStringConcat(ips, '\\n'), '\\n', device, '\\n', os, ' ', os_version, '\\n', firmware, '\\n', serial, '\\n', arrayStringConcat(ae_titles, '\\n')))",
+  ],
+] as const;
 
 /**
  * All tables are ReplacingMergeTree: writing a row again (after a crash, a rebalance, a lost answer) leaves
@@ -74,6 +93,7 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
       ['model', 'String'],
       ['is_gateway', 'Bool'],
       ['phase', 'LowCardinality(String)'],
+      ...DEVICE_COLUMNS_2,
       ['first_seen', 'Int64'],
       ['last_seen', 'Int64'],
       ['packets', 'UInt64'],
@@ -85,6 +105,69 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
     version: 'version',
     orderBy: 'device',
     settings: ['index_granularity = 256'],
+  },
+  // Kept as long as devices are: what two ends do with each other, when the flows are gone. A channel that a
+  // restarted hot path begins anew has another `first_seen`; queries add such rows up.
+  channels: {
+    name: 'channels',
+    columns: [
+      ['device', 'String'],
+      ['peer', 'String'],
+      ['peer_kind', 'LowCardinality(String)'],
+      ['peer_name', 'String'],
+      ['type', 'LowCardinality(String)'],
+      ['peer_type', 'LowCardinality(String)'],
+      ['direction', 'LowCardinality(String)'],
+      ['proto', 'LowCardinality(String)'],
+      ['port', 'UInt16'],
+      ['service', 'LowCardinality(String)'],
+      ['encrypted', 'LowCardinality(String)'],
+      ['phi', 'LowCardinality(String)'],
+      ['is_clinical', 'Bool'],
+      ['commands', 'Array(LowCardinality(String))'],
+      ['learned', 'Bool'],
+      ['first_seen', 'Int64'],
+      ['last_seen', 'Int64'],
+      ['flows', 'UInt64'],
+      ['bytes_out', 'UInt64'],
+      ['bytes_in', 'UInt64'],
+      ['version', 'UInt64'],
+      INGESTED,
+    ],
+    version: 'version',
+    orderBy: '(device, direction, peer, proto, port, first_seen)',
+    settings: ['index_granularity = 1024'],
+  },
+  addresses: {
+    name: 'addresses',
+    columns: [
+      ['device', 'String'],
+      ['ip', 'String'],
+      ['first_seen', 'Int64'],
+      ['last_seen', 'Int64'],
+      ['claimed', 'Bool'],
+      INGESTED,
+    ],
+    version: 'last_seen',
+    orderBy: '(device, ip, first_seen)',
+    indexes: ['by_ip (ip) TYPE bloom_filter(0.01) GRANULARITY 1'],
+    settings: ['index_granularity = 1024'],
+  },
+  identities: {
+    name: 'identities',
+    columns: [
+      ['device', 'String'],
+      ['vlan', 'LowCardinality(String)'],
+      ['time', 'Int64'],
+      ['kind', 'LowCardinality(String)'],
+      ['before', 'String'],
+      ['after', 'String'],
+      ['reason', 'String'],
+      INGESTED,
+    ],
+    orderBy: '(time, device, kind, after)',
+    indexes: ['by_device (device) TYPE bloom_filter(0.01) GRANULARITY 1'],
+    settings: ['index_granularity = 1024'],
   },
   // Each flow once, by time. "Flows of a device" reads backwards by time until it has enough: a busy device is
   // found in the newest granules, a quiet one by the bloom filters, which rule out granules it is not in. A
@@ -171,6 +254,22 @@ export const TABLES: Readonly<Record<TableName, TableShape>> = {
   },
 };
 
+/**
+ * Changes of tables that were released before, in the order in which they came. `probe` is a condition over
+ * system.columns that tells whether it is there already; the statement is harmless where it is.
+ */
+export const CHANGES: readonly { name: string; table: TableName; probe: string; sql: readonly string[] }[] = [
+  {
+    name: 'devices: system, serial number, risk and search',
+    table: 'devices',
+    probe: "name = 'search'",
+    sql: DEVICE_COLUMNS_2.map(([name, type], i) => {
+      const after = i === 0 ? 'phase' : DEVICE_COLUMNS_2[i - 1]![0];
+      return `ADD COLUMN IF NOT EXISTS ${name} ${type} AFTER ${after}`;
+    }),
+  },
+];
+
 /** Where the applied steps of the schema are written down. */
 export const STEPS_TABLE: TableShape = {
   name: 'schema_steps',
@@ -216,7 +315,9 @@ export function renderRetention(database: string, table: string, retentionDays: 
 
 /** Days each table is kept; 0 is for ever. */
 export function retentionOf(config: StoreConfig, table: TableName): number {
-  return config.retention_days[table];
+  // What is known of devices is kept as long as they are.
+  const kept = table === 'channels' || table === 'addresses' || table === 'identities' ? 'devices' : table;
+  return config.retention_days[kept];
 }
 
 function onCluster(family: EngineFamily): string {

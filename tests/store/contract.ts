@@ -445,9 +445,23 @@ export function storeContract(name: string, newPlace: () => Promise<Place>): voi
         ...place.config,
         retention_days: { ...place.config.retention_days, alerts: 7, devices: 90, flows: 0 },
       };
-      expect(await migrateStore(changed)).toEqual(['retention alerts', 'retention devices', 'retention flows']);
+      expect(await migrateStore(changed)).toEqual([
+        'retention alerts',
+        'retention devices',
+        'retention channels',
+        'retention addresses',
+        'retention identities',
+        'retention flows',
+      ]);
       expect(await migrateStore(changed)).toEqual([]);
-      expect(await migrateStore(place.config)).toEqual(['retention alerts', 'retention devices', 'retention flows']);
+      expect(await migrateStore(place.config)).toEqual([
+        'retention alerts',
+        'retention devices',
+        'retention channels',
+        'retention addresses',
+        'retention identities',
+        'retention flows',
+      ]);
     });
 
     it('counts retention from the day of storing: rows of any year stay', async () => {
