@@ -46,6 +46,7 @@ export const KINDS = [
   'dnp3.message',
   'iec104.asdu',
   'opcua.service',
+  'sdc.message',
 ] as const;
 
 /** Diagnostics: restart communications, force listen only mode. */
@@ -62,6 +63,8 @@ const DNP3_STOPS = new Set([
 /** IEC 60870-5-104: reset process command. */
 const IEC_RESET = 105;
 const BACNET_STOPS = new Set(['reinitializeDevice', 'deviceCommunicationControl']);
+/** Requests of IEEE 11073-20701 that fetch what a device measures. */
+const SDC_READS = new Set(['GetMdib', 'GetMdState', 'GetMdDescription', 'GetContextStates']);
 /** IntelliVue object classes that are alarms (NOM_MOC_VMO_AL_MON). */
 const IV_ALARMS = 54;
 
@@ -168,6 +171,11 @@ export function commandOf(message: MessageView): Command | undefined {
       return name === 'Read' || name === 'Browse' || name === 'HistoryRead'
         ? command('opcua', 'OPC UA', 'read', name)
         : undefined;
+    }
+    case 'sdc.message': {
+      const name = message.text('message') ?? '';
+      if (message.number('sets') === 1) return command('sdc', 'SDC', 'write', name, true, name === 'SetAlertState');
+      return SDC_READS.has(name) ? command('sdc', 'SDC', 'read', name, true) : undefined;
     }
     default:
       return undefined;

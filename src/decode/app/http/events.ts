@@ -1,4 +1,5 @@
 import { number, observation, text } from '../../observation.ts';
+import { sdcMessage } from './sdc.ts';
 import { events as tlsEvents, observations as tlsObservations } from '../tls/events.ts';
 
 export const request = observation('http.request', 'Request of HTTP/1.', {
@@ -22,7 +23,7 @@ export const response = observation('http.response', 'Response of HTTP/1.', {
   upgrade: number('1 where the connection goes on with another protocol.'),
 });
 
-export const observations = [request, response, ...tlsObservations];
+export const observations = [request, response, sdcMessage, ...tlsObservations];
 
 export const BAD_START_LINE = 'http.bad_start_line';
 export const BAD_LENGTH = 'http.bad_length';

@@ -3,7 +3,7 @@ import { events, observations } from './events.ts';
 import { httpGap, MAX_HEAD, openHttp, probeHttp, readHttp } from './parser.ts';
 import type { HttpState } from './parser.ts';
 
-/** HTTP/1, with the resource types of FHIR servers; HTTP/2 is recognised and not read. */
+/** HTTP/1, with the resource types of FHIR servers and the messages of IEEE 11073 SDC; HTTP/2 is recognised and not read. */
 export const dissector: Dissector<HttpState> = {
   name: 'http',
   transport: ['tcp'],

@@ -20,6 +20,7 @@ import { openTls, readTls, tlsGap } from '../tls/parser.ts';
 import type { TlsState } from '../tls/parser.ts';
 import { AMBIGUOUS_LENGTH, BAD_CHUNK, BAD_LENGTH, BAD_START_LINE, HTTP_2, request, response } from './events.ts';
 import { createPathShape, shapePath } from './path-shape.ts';
+import { readSdc, SOAP_HEAD } from './sdc.ts';
 
 /**
  * HTTP/1.0 and 1.1, RFC 9112:
@@ -52,6 +53,8 @@ const DONE = 3;
 const TUNNEL = 4;
 /** After lost bytes: waiting for a payload that begins with a start line. */
 const LOST = 5;
+/** At the start of a body whose SOAP header is to be read. */
+const SOAP = 6;
 
 /** Requests in flight that are remembered to know what a response belongs to. */
 const MAX_PIPELINE = 16;
@@ -63,11 +66,14 @@ export interface HttpState {
   waiting: number;
   heads: number;
   connects: number;
+  /** Bytes of the body that begins next, where its SOAP header is to be read. */
+  soap0: number;
+  soap1: number;
   tunnel: TlsState | undefined;
 }
 
 export function openHttp(): HttpState {
-  return { mode0: HEAD, mode1: HEAD, waiting: 0, heads: 0, connects: 0, tunnel: undefined };
+  return { mode0: HEAD, mode1: HEAD, waiting: 0, heads: 0, connects: 0, soap0: 0, soap1: 0, tunnel: undefined };
 }
 
 export function probeHttp(p: Payload): Verdict {
@@ -157,6 +163,14 @@ export function readHttp(state: HttpState, p: Payload, out: ObservationSink): nu
     if (mode === LOST) {
       if (startLine(bytes, at, end) !== 'yes') return end - start;
       setMode(state, direction, HEAD);
+      continue;
+    }
+    if (mode === SOAP) {
+      const length = direction === ORIG ? state.soap0 : state.soap1;
+      if (end - at < Math.min(length, SOAP_HEAD)) return at - start;
+      readSdc(bytes, at, Math.min(end, at + length), out);
+      setMode(state, direction, HEAD);
+      at += length;
       continue;
     }
     if (mode === CHUNK) {
@@ -249,6 +263,7 @@ interface Fields {
   authorization: string;
   authenticate: string;
   fhir: boolean;
+  encoded: boolean;
 }
 
 const fields: Fields = {
@@ -263,6 +278,7 @@ const fields: Fields = {
   authorization: '',
   authenticate: '',
   fhir: false,
+  encoded: false,
 };
 
 const shape = createPathShape();
@@ -276,6 +292,7 @@ function readFields(bytes: Uint8Array, start: number, end: number): void {
   fields.authorization = '';
   fields.authenticate = '';
   fields.fhir = false;
+  fields.encoded = false;
   let line = start;
   while (line < end) {
     const lineFeed = findByte(bytes, LF, line, end);
@@ -309,6 +326,8 @@ function readField(bytes: Uint8Array, line: number, lineEnd: number): void {
     const length = decimal(bytes, from, to);
     const differs = fields.contentLength !== -1 && fields.contentLength !== length;
     fields.contentLength = length < 0 || differs ? -2 : length;
+  } else if (equalsAnyCase(bytes, line, colon, 'content-encoding')) {
+    fields.encoded = !equalsAnyCase(bytes, from, to, 'identity');
   } else if (equalsAnyCase(bytes, line, colon, 'transfer-encoding')) {
     if (findAnyCase(bytes, from, to, 'chunked') >= 0) fields.chunked = true;
   } else if (equalsAnyCase(bytes, line, colon, 'authorization')) {
@@ -332,6 +351,9 @@ function mediaTypeEnd(bytes: Uint8Array, from: number, to: number): number {
   }
   return slash ? at : from;
 }
+
+/** SOAP 1.2, RFC 3902. */
+const SOAP_TYPE = 'application/soap+xml';
 
 const SCHEMES = ['basic', 'bearer', 'digest', 'negotiate', 'ntlm'];
 
@@ -396,7 +418,17 @@ function takeRequest(state: HttpState, p: Payload, start: number, bodyAt: number
     setMode(state, p.direction, CHUNK);
     return 0;
   }
-  return Math.max(0, length);
+  return soapOr(state, p, length);
+}
+
+/** A plain SOAP body is looked into before it is passed over: it may be of a medical device. */
+function soapOr(state: HttpState, p: Payload, length: number): number {
+  if (length <= 0) return 0;
+  if (fields.encoded || !equalsAnyCase(p.bytes, fields.typeStart, fields.typeEnd, SOAP_TYPE)) return length;
+  if (p.direction === ORIG) state.soap0 = length;
+  else state.soap1 = length;
+  setMode(state, p.direction, SOAP);
+  return 0;
 }
 
 /** Observes a response; returns how many bytes of body follow its head. */
@@ -443,7 +475,7 @@ function takeResponse(state: HttpState, p: Payload, start: number, bodyAt: numbe
     setMode(state, p.direction, CHUNK);
     return 0;
   }
-  if (length >= 0) return length;
+  if (length >= 0) return soapOr(state, p, length);
   setMode(state, p.direction, DONE);
   return 0;
 }

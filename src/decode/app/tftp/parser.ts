@@ -9,11 +9,16 @@ import { error, request } from './events.ts';
  *     request = 0 (1 read | 2 write) file NUL mode NUL *( option NUL value NUL )
  *     error   = 0 5 code(2) text NUL
  *
- * The server answers from another port, so data goes over another flow, whose bytes do not tell what it is.
+ * The server answers from another port, so data goes over another flow, whose bytes do not tell what it is; an error
+ * there does.
  */
 const READ = 1;
 const WRITE = 2;
 const ERROR = 5;
+/** Option negotiation failed, RFC 2347. */
+const LAST_CODE = 8;
+/** Head and a text of a few letters: shorter ones could be anything. */
+const MIN_ERROR = 8;
 const MAX_OPTIONS = 16;
 const MODES = ['netascii', 'octet', 'mail'];
 
@@ -28,8 +33,22 @@ function modeOf(bytes: Uint8Array, start: number, end: number): number {
   return -1;
 }
 
+/** True where the whole payload is an error: its code is one of RFC 2347 and its text ends with the payload. */
+function isError(bytes: Uint8Array, start: number, end: number): boolean {
+  return (
+    end - start > MIN_ERROR &&
+    bytes[start] === 0 &&
+    bytes[start + 1] === ERROR &&
+    bytes[start + 2] === 0 &&
+    bytes[start + 3]! <= LAST_CODE &&
+    bytes[end - 1] === 0 &&
+    isPrintable(bytes, start + 4, end - 1)
+  );
+}
+
+/** A refusal comes from another port and is all there is of its flow: it has to be known by itself. */
 export function probeTftp(p: Payload): Verdict {
-  return modeOf(p.bytes, p.start, p.end) >= 0 ? 'yes' : 'no';
+  return modeOf(p.bytes, p.start, p.end) >= 0 || isError(p.bytes, p.start, p.end) ? 'yes' : 'no';
 }
 
 export function readTftp(p: Payload, out: ObservationSink): number {
