@@ -42,6 +42,78 @@ const STEPS: readonly string[] = [
      id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, endpoint TEXT NOT NULL,
      from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL);
    CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;`,
+
+  // People and access. Passwords are Argon2id strings; of recovery codes, sessions and tokens only SHA-256 hashes are
+  // kept. `vlans` and `sites` are JSON lists, NULL for all. `failures` are wrong sign-ins, by account or address.
+  `CREATE TABLE users (
+     id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL,
+     source TEXT NOT NULL CHECK (source IN ('local', 'oidc')), subject TEXT UNIQUE,
+     password TEXT NOT NULL DEFAULT '', must_change INTEGER NOT NULL DEFAULT 0,
+     totp TEXT NOT NULL DEFAULT '', totp_new TEXT NOT NULL DEFAULT '', totp_step INTEGER NOT NULL DEFAULT 0,
+     vlans TEXT, sites TEXT, disabled INTEGER NOT NULL DEFAULT 0,
+     created_ms INTEGER NOT NULL, signed_in_ms INTEGER);
+   CREATE TABLE recovery_codes (
+     user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, hash BLOB NOT NULL, PRIMARY KEY (user, hash)
+   ) WITHOUT ROWID;
+   CREATE TABLE sessions (
+     id INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE,
+     user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+     created_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, address TEXT NOT NULL, agent TEXT NOT NULL);
+   CREATE INDEX sessions_by_user ON sessions (user);
+   CREATE TABLE tokens (
+     id INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL,
+     user INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, role TEXT NOT NULL, vlans TEXT,
+     created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, seen_ms INTEGER);
+   CREATE INDEX tokens_by_user ON tokens (user);
+   CREATE TABLE failures (
+     subject TEXT PRIMARY KEY, n INTEGER NOT NULL, until_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL) WITHOUT ROWID;
+   CREATE TABLE audit (seq INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash TEXT NOT NULL);
+   CREATE TABLE audit_head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL,
+     seal TEXT NOT NULL);`,
+  // Triage: a narrow row of every alert with what people made of it, what it is found by, and the order of changes.
+  `CREATE TABLE triage_alerts (
+     id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, seq INTEGER NOT NULL UNIQUE,
+     at_ms INTEGER NOT NULL, time INTEGER NOT NULL, own_severity INTEGER NOT NULL, severity INTEGER NOT NULL,
+     detector TEXT NOT NULL, device TEXT NOT NULL, device_type TEXT NOT NULL, vlan TEXT NOT NULL,
+     state TEXT NOT NULL CHECK (state IN ('new', 'in_progress', 'resolved')),
+     resolution TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '', assignee TEXT NOT NULL DEFAULT '',
+     tags TEXT NOT NULL DEFAULT '[]', muted INTEGER NOT NULL DEFAULT 0, resolved_by INTEGER NOT NULL DEFAULT 0,
+     maintenance INTEGER NOT NULL DEFAULT 0, incident INTEGER NOT NULL DEFAULT 0, pinned INTEGER NOT NULL DEFAULT 0,
+     reopened INTEGER NOT NULL DEFAULT 0, repeat_of TEXT NOT NULL DEFAULT '', revision INTEGER NOT NULL DEFAULT 0,
+     shelf INTEGER NOT NULL DEFAULT 0, facets TEXT NOT NULL, attacks TEXT NOT NULL);
+   CREATE INDEX triage_by_shelf ON triage_alerts (shelf, time, id);
+   CREATE INDEX triage_by_severity ON triage_alerts (shelf, severity, time, id);
+   CREATE INDEX triage_by_state ON triage_alerts (state, time, id);
+   CREATE INDEX triage_by_time ON triage_alerts (time, id);
+   CREATE INDEX triage_by_device ON triage_alerts (device, time, id);
+   CREATE INDEX triage_by_arrival ON triage_alerts (at_ms);
+   CREATE INDEX triage_by_incident ON triage_alerts (incident) WHERE incident <> 0;
+   CREATE INDEX triage_by_maintenance ON triage_alerts (maintenance) WHERE maintenance <> 0;
+   CREATE TABLE triage_facets (facet TEXT NOT NULL, time INTEGER NOT NULL, id INTEGER NOT NULL,
+     PRIMARY KEY (facet, time, id)) WITHOUT ROWID;
+   CREATE VIRTUAL TABLE triage_text USING fts5 (words, content = '', contentless_delete = 1,
+     tokenize = 'unicode61 remove_diacritics 2');
+   CREATE TABLE triage_history (id INTEGER PRIMARY KEY AUTOINCREMENT, alert INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+     who TEXT NOT NULL, what TEXT NOT NULL, cause TEXT NOT NULL, changes TEXT NOT NULL, comment TEXT NOT NULL);
+   CREATE INDEX triage_history_of ON triage_history (alert, id);
+   CREATE TABLE triage_rules (id INTEGER PRIMARY KEY AUTOINCREMENT, act TEXT NOT NULL, scope TEXT NOT NULL,
+     reason TEXT NOT NULL, resolution TEXT NOT NULL, until_ms INTEGER NOT NULL, owner TEXT NOT NULL,
+     created_ms INTEGER NOT NULL, effective_us INTEGER NOT NULL DEFAULT 0, undone_ms INTEGER NOT NULL DEFAULT 0,
+     undone_by TEXT NOT NULL DEFAULT '', matches INTEGER NOT NULL DEFAULT 0, last_match_ms INTEGER NOT NULL DEFAULT 0,
+     pending INTEGER NOT NULL DEFAULT 0);
+   CREATE TABLE triage_effects (rule INTEGER NOT NULL, alert INTEGER NOT NULL, before TEXT NOT NULL,
+     PRIMARY KEY (rule, alert)) WITHOUT ROWID;
+   CREATE INDEX triage_effects_of ON triage_effects (alert);
+   CREATE TABLE triage_windows (id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL, scope TEXT NOT NULL,
+     act TEXT NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL, owner TEXT NOT NULL,
+     created_ms INTEGER NOT NULL, removed_ms INTEGER NOT NULL DEFAULT 0);
+   CREATE TABLE triage_incidents (id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL, created_ms INTEGER NOT NULL,
+     merged_into INTEGER NOT NULL DEFAULT 0);
+   CREATE TABLE triage_incident_history (id INTEGER PRIMARY KEY AUTOINCREMENT, incident INTEGER NOT NULL,
+     at_ms INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL);
+   CREATE INDEX triage_incident_history_of ON triage_incident_history (incident, id);
+   CREATE TABLE triage_views (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, query TEXT NOT NULL,
+     owner TEXT NOT NULL, shared INTEGER NOT NULL, UNIQUE (owner, name));`,
 ];
 
 /**
