@@ -73,8 +73,9 @@ function matchOf(text: string): string {
 /**
  * Makes SQL of a filter. Conditions that few alerts meet come first as a list of rows; what many meet is asked of
  * each alert while the queue is walked in its order, which ends at a full page.
+ * @param isOne for a question about one alert, which needs no list
  */
-export function whereOf(statements: Statements, filter: TriageFilter): Where {
+export function whereOf(statements: Statements, filter: TriageFilter, isOne = false): Where {
   const sql: string[] = [];
   const values: SQLInputValue[] = [];
   const add = (condition: string, ...bound: SQLInputValue[]): void => {
@@ -82,10 +83,12 @@ export function whereOf(statements: Statements, filter: TriageFilter): Where {
     values.push(...bound);
   };
   const facet = (name: string): void => {
-    const found = statements.number(
-      `SELECT count(*) FROM (SELECT 1 FROM triage_facets WHERE facet = ? LIMIT ${SELECTIVE + 1})`,
-      name,
-    );
+    const found = isOne
+      ? Infinity
+      : statements.number(
+          `SELECT count(*) FROM (SELECT 1 FROM triage_facets WHERE facet = ? LIMIT ${SELECTIVE + 1})`,
+          name,
+        );
     if (found <= SELECTIVE) add('a.id IN (SELECT id FROM triage_facets WHERE facet = ?)', name);
     else add('EXISTS (SELECT 1 FROM triage_facets f WHERE f.facet = ? AND f.time = a.time AND f.id = a.id)', name);
   };
