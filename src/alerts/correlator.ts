@@ -141,6 +141,17 @@ export class Correlator {
     return changed;
   }
 
+  save(): unknown {
+    return { open: this.#open, ended: this.#ended };
+  }
+
+  /** Into a correlator that has heard nothing yet. */
+  restore(saved: unknown): void {
+    const { open, ended } = saved as { open: Map<Device, OpenAlert>; ended: OpenAlert[] };
+    for (const [device, alert] of open) this.#open.set(device, alert);
+    this.#ended.push(...ended);
+  }
+
   #find(finding: RaisedFinding, parties: Set<Device>): OpenAlert | undefined {
     const own = this.#open.get(finding.device);
     if (own !== undefined && this.#recent(own, finding)) return own;

@@ -63,6 +63,11 @@ export class FragmentTable {
     this.#capacity = capacity;
   }
 
+  /** Datagrams that wait for their missing fragments. */
+  get pending(): number {
+    return this.#active;
+  }
+
   /**
    * Adds a fragment. Returns the length of the datagram when it is complete (its bytes are in
    * {@link FragmentTable.bytes} until the next call), {@link PENDING}, or {@link REFUSED}.
