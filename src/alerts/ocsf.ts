@@ -85,6 +85,9 @@ function anomalyAnalyses(findings: readonly RaisedFinding[]): unknown[] {
 /** The alert as an OCSF Detection Finding (class 2004) and the columns it is stored with. */
 export function toAlertRow(alert: OpenAlert, options: OcsfOptions): AlertRow {
   const lead = alert.leading;
+  const { mutedBy } = lead;
+  // What a decision hides is never the same alert as what it did not catch yet.
+  const uid = mutedBy === undefined ? alert.uid : `M${alert.uid}`;
   const findings = [lead, ...[...alert.findings.values()].filter((f) => f !== lead && !sameDeed(f, lead))];
   const detectors = [...new Set(findings.map((f) => f.detector))];
   const techniques = uniqueTechniques(findings);
@@ -151,13 +154,13 @@ export function toAlertRow(alert: OpenAlert, options: OcsfOptions): AlertRow {
           }
         : {}),
       title: lead.title,
-      uid: alert.uid,
+      uid,
     },
-    is_alert: alert.severity >= 3,
+    is_alert: alert.severity >= 3 && mutedBy === undefined,
     message: lead.sentence,
     metadata: {
       product: { name: 'Wardwatch', vendor_name: 'Wardwatch', version: options.productVersion },
-      uid: alert.uid,
+      uid,
       version: OCSF_VERSION,
     },
     risk_level: RISK[riskLevel],
@@ -166,12 +169,15 @@ export function toAlertRow(alert: OpenAlert, options: OcsfOptions): AlertRow {
     severity: SEVERITY[alert.severity],
     severity_id: alert.severity,
     start_time: ms(alert.startUs),
-    status: 'New',
-    status_id: 1,
+    status: mutedBy === undefined ? 'New' : 'Suppressed',
+    status_id: mutedBy === undefined ? 1 : 3,
     time: ms(alert.timeUs),
     type_name: alert.version <= 1 ? 'Detection Finding: Create' : 'Detection Finding: Update',
     type_uid: alert.version <= 1 ? 200401 : 200402,
     unmapped: {
+      ...(mutedBy === undefined ? {} : { muted_by: mutedBy }),
+      // The same whenever this detector says this of this device again.
+      pattern: base62(hashText(`${lead.detector}|${alert.device.key}|${lead.subject}`)),
       ...(patient === undefined ? {} : { patient_impact: patient }),
       ...(advice.length === 0 ? {} : { do: advice }),
       ...(caution.length === 0 ? {} : { do_not: caution }),
@@ -182,7 +188,7 @@ export function toAlertRow(alert: OpenAlert, options: OcsfOptions): AlertRow {
     },
   };
   return {
-    uid: alert.uid,
+    uid,
     version: alert.version,
     time: ms(alert.timeUs),
     start_time: ms(alert.startUs),
@@ -205,6 +211,12 @@ export function toAlertRow(alert: OpenAlert, options: OcsfOptions): AlertRow {
     findings: alert.count,
     ocsf: JSON.stringify(ocsf),
   };
+}
+
+/** Whether a decision hides the alert: it is kept and shown where asked for, and goes to nobody. */
+export function isMuted(row: AlertRow): boolean {
+  // A quotation mark inside a text is escaped, so no name on the network can make this up.
+  return row.ocsf.includes('"muted_by":"');
 }
 
 function sameDeed(a: RaisedFinding, b: RaisedFinding): boolean {

@@ -32,11 +32,13 @@ import { WindowModels } from '../baseline/models.ts';
 import { NoveltySets } from '../baseline/novelty.ts';
 import { WindowBaseline } from '../baseline/windows.ts';
 import { DetectEngine } from '../detect/engine.ts';
-import type { DetectorStatus } from '../detect/engine.ts';
+import type { DetectorStatus, RaisedFinding } from '../detect/engine.ts';
 import type { LoadedDetector } from '../detect/load.ts';
 import { EndpointCursor, FlowCursor, addressKey } from '../detect/views.ts';
 import type { ArpView, DeviceClass, MessageView } from '../detect/sdk.ts';
 import { Correlator } from '../alerts/correlator.ts';
+import { Decisions } from '../alerts/decisions.ts';
+import type { Decision } from '../alerts/decisions.ts';
 import type { AlertsConfig } from '../alerts/config.ts';
 import type { StateReader, StateWriter } from '../state/codec.ts';
 import { checkKind, stateKind } from './hot-path-state.ts';
@@ -79,6 +81,8 @@ export interface HotPathDeps {
   readonly criticality?: (profile: string) => Criticality | undefined;
   readonly output: HotPathOutput;
   readonly onDetectorFailure?: (id: string, reason: string) => void;
+  /** What people decided before the first frame; see {@link HotPath.decide} for later ones. */
+  readonly decisions?: readonly Decision[];
 }
 
 export interface HotPathCounters {
@@ -163,6 +167,9 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   readonly #observations: ObservationBuffer;
   readonly #engine: DetectEngine;
   readonly #correlator: Correlator;
+  readonly #decisions: Decisions;
+  /** Findings that a decision hides become alerts of their own, which say so: they lift no other one. */
+  readonly #muted: Correlator;
   readonly #novelty: NoveltySets;
   readonly #models: WindowModels;
   readonly #short: WindowCounters;
@@ -243,14 +250,35 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       deviceBeside: (device, mac) => this.#devices.byMac(mac, device.segment),
       classOf,
       blind: (device) => this.#isBlind(device as Device),
-      onFinding: (finding) => this.#correlator.add(finding),
+      onFinding: (finding) => this.#found(finding),
       onScore: (score) => this.#out.score?.(score),
       onFailure: (id, reason) => deps.onDetectorFailure?.(id, reason),
     });
-    this.#correlator = new Correlator(config.alerts, {
-      classOf,
-      position: () => ({ origin: this.#origin, frame: this.#frame }),
-    });
+    const correlatorDeps = { classOf, position: () => ({ origin: this.#origin, frame: this.#frame }) };
+    this.#correlator = new Correlator(config.alerts, correlatorDeps);
+    this.#decisions = new Decisions(deps.decisions);
+    this.#muted = new Correlator(config.alerts, correlatorDeps);
+  }
+
+  /**
+   * Takes what people have decided, all of it. What has no time yet holds from the present event time on; the list
+   * comes back with these times, which belong to the input of a replay.
+   */
+  decide(decisions: readonly Decision[]): readonly Decision[] {
+    return this.#decisions.replace(decisions, this.#nowUs);
+  }
+
+  /** How many findings each decision has met. */
+  decisionHits(): Record<string, number> {
+    return this.#decisions.hits();
+  }
+
+  #found(finding: RaisedFinding): void {
+    const decision = this.#decisions.judge(finding);
+    if (decision === undefined) this.#correlator.add(finding);
+    else if (decision.act === 'mute') this.#muted.add({ ...finding, mutedBy: decision.id });
+    else if (finding.novel !== undefined)
+      this.#novelty.note(finding.device, finding.novel.set, finding.novel.key, true);
   }
 
   /** Event time reached, epoch microseconds. */
@@ -311,6 +339,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#engine.unobserved(fromUs, toUs);
     this.#segmentLastUs.length = 0;
     this.#correlator.second(toUs);
+    this.#muted.second(toUs);
     this.#flushAlerts();
     this.#secondUs = 0;
   }
@@ -332,6 +361,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#tracker.endAll(this.#nowUs);
     this.#closeWindows(this.#nowUs, true);
     this.#correlator.endAll();
+    this.#muted.endAll();
     this.#flushAlerts();
     this.writeDevices(true);
   }
@@ -370,6 +400,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       baselines: this.#baselines.map((b) => (b === undefined ? undefined : { s: b.short.save(), l: b.long.save() })),
       engine: this.#engine.save(),
       correlator: this.#correlator.save(),
+      muted: this.#muted.save(),
       leaves: this.#leaves.subarray(0, used),
       ja3: this.#ja3,
       ja4: this.#ja4,
@@ -418,6 +449,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       baselines: ({ s: unknown; l: unknown } | undefined)[];
       engine: unknown;
       correlator: unknown;
+      muted: unknown;
       leaves: Uint8Array;
       ja3: Map<number, string>;
       ja4: Map<number, string>;
@@ -437,6 +469,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       this.#baselines[slot] = baseline;
     });
     this.#correlator.restore(parts.correlator);
+    this.#muted.restore(parts.muted);
     this.#leaves.set(parts.leaves);
     for (const [slot, text] of parts.ja3) this.#ja3.set(slot, text);
     for (const [slot, text] of parts.ja4) this.#ja4.set(slot, text);
@@ -576,6 +609,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     if (nowUs % WINDOW_US === 0) this.#closeWindows(nowUs, false);
     this.#engine.second(nowUs);
     this.#correlator.second(nowUs);
+    this.#muted.second(nowUs);
     this.#flushAlerts();
   }
 
@@ -955,6 +989,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   }
 
   #flushAlerts(): void {
+    for (const alert of this.#muted.takeChanged()) this.#out.alert?.(toAlertRow(alert, this.#ocsf));
     for (const alert of this.#correlator.takeChanged()) {
       if (alert.version === 1) this.#alerts++;
       this.#inventory.alerted(alert.device, alert.severity, this.#nowUs);

@@ -46,6 +46,10 @@ export interface RaisedFinding extends Omit<Finding, 'device' | 'evidence' | 'te
     readonly dst: EndpointSnapshot | undefined;
     readonly service: string;
   }[];
+  /** What was new about it, where the detector went by a first-seen set: what a learn teaches. */
+  readonly novel?: { readonly set: string; readonly key: number };
+  /** The decision that hides it. */
+  readonly mutedBy?: string;
 }
 
 export interface DetectorStatus {
@@ -352,6 +356,8 @@ export class DetectEngine {
       }
       return name;
     };
+    /** The newest first sight: a finding at the same moment about the same device is about it. */
+    const sight = { slot: -1, atUs: 0, set: '', key: 0 };
     const context: DetectorContext<Record<string, number | boolean | string>> = {
       params: loaded.params,
       nowUs,
@@ -369,9 +375,22 @@ export class DetectEngine {
             dst: e.dst === undefined ? undefined : snapshotEndpoint(e.dst),
             service: e.service ?? '',
           })),
+          ...(sight.slot === finding.device.slot && sight.atUs === nowUs()
+            ? { novel: { set: sight.set, key: sight.key } }
+            : {}),
         });
       },
-      novelty: (device, set, key): Novelty => novelty.note(device, setName(set), key, device.learning),
+      novelty: (device, set, key): Novelty => {
+        const name = setName(set);
+        const noted = novelty.note(device, name, key, device.learning);
+        if (noted.isNew) {
+          sight.slot = device.slot;
+          sight.atUs = nowUs();
+          sight.set = name;
+          sight.key = key;
+        }
+        return noted;
+      },
       knows: (device, set, key) => novelty.knows(device.slot, setName(set), key),
       perDevice: <T>(create: () => T) => {
         const table = before?.tables[kept.tables.length] ?? new Map<number, unknown>();
