@@ -12,6 +12,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { buildHotPath } from '../../src/app/build.ts';
+import { isAlert } from '../../src/alerts/correlator.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import type { AlertRow } from '../../src/kernel/rows.ts';
 import { ATTACK_GROUPS, createSimulation } from '../../src/simulate/index.ts';
@@ -145,15 +146,16 @@ say(
 
 if (args.part !== 'attacks') {
   const alerts: { alert: AlertRow; truth: Truth; seed: number }[] = [];
+  const notices: typeof alerts = [];
   let deviceDays = 0;
   let frames = 0;
   for (const seed of seeds) {
     const result = await run({ ...common, hours: learn + watch, seed, attacks: [], changes: true });
     deviceDays += result.deviceDays;
     frames += result.truth.frames;
-    for (const alert of result.alerts) alerts.push({ alert, truth: result.truth, seed });
+    for (const alert of result.alerts) (isAlert(alert) ? alerts : notices).push({ alert, truth: result.truth, seed });
     console.error(
-      `seed ${seed}: ${result.alerts.length} alerts, ${result.truth.frames} frames, ${result.seconds.toFixed(0)} s`,
+      `seed ${seed}: ${result.alerts.filter(isAlert).length} alerts, ${result.truth.frames} frames, ${result.seconds.toFixed(0)} s`,
     );
   }
   say();
@@ -163,19 +165,16 @@ if (args.part !== 'attacks') {
     `${deviceDays.toFixed(0)} device-days watched (devices present x days), ${frames} frames with those of learning.`,
   );
   say();
-  say('| severity | alerts | per device-day | upper 95 % bound | goal |');
+  say('| what | rows | per device-day | upper 95 % bound | goal |');
   say('| --- | --- | --- | --- | --- |');
-  for (const [label, least] of [
-    ['medium and above', MEDIUM],
-    ['low and above', LOW],
-    ['all', 1],
-  ] as const) {
-    const n = alerts.filter((a) => a.alert.severity_id >= least).length;
-    const goal = least === 1 ? '0.005' : '';
+  for (const [label, n, goal] of [
+    ['alerts (medium and above)', alerts.length, '0.005'],
+    ['notices: low', notices.filter((a) => a.alert.severity_id === LOW).length, ''],
+    ['notices: informational', notices.filter((a) => a.alert.severity_id < LOW).length, ''],
+  ] as const)
     say(`| ${label} | ${n} | ${(n / deviceDays).toFixed(4)} | ${(upper95(n) / deviceDays).toFixed(4)} | ${goal} |`);
-  }
   const groups = new Map<string, { n: number; example: AlertRow; seed: number; cells: string[] }>();
-  for (const { alert, truth, seed } of alerts) {
+  for (const { alert, truth, seed } of [...alerts, ...notices]) {
     const cells = [alert.detector, String(alert.severity_id), changeOf(alert, truth), alert.device_type];
     const key = [...cells, shapeOf(alert.message)].join('|');
     const group = groups.get(key);
@@ -183,9 +182,12 @@ if (args.part !== 'attacks') {
     else group.n++;
   }
   say();
-  say('What was raised, worst first; sentences that differ only in addresses and numbers are counted together.');
+  say(
+    'What was raised, worst first, notices included (one row a device and day, shown by its leading sentence); sentences ' +
+      'that differ only in addresses and numbers are counted together.',
+  );
   say();
-  say('| alerts | severity | detector | what the traffic was | device | an example |');
+  say('| rows | severity | detector | what the traffic was | device | an example |');
   say('| --- | --- | --- | --- | --- | --- |');
   const sorted = [...groups.values()].sort(
     (a, b) => b.example.severity_id - a.example.severity_id || b.n - a.n || (a.cells.join() < b.cells.join() ? -1 : 1),

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
+import { BUDGET_PATTERN } from './budget.ts';
 
 export const alertsConfig = Type.Object(
   {
@@ -10,11 +11,27 @@ export const alertsConfig = Type.Object(
       description:
         'Findings on a device belong to one alert while less than this many seconds of event time lie between them.',
     }),
+    notice_s: Type.Integer({
+      default: 86_400,
+      minimum: 60,
+      maximum: 604_800,
+      description:
+        'What is worth knowing but needs nobody (severity informational and low) is gathered into one notice a device ' +
+        'for so many seconds of event time.',
+    }),
+    false_alarm_budget: Type.String({
+      default: '1/day',
+      pattern: BUDGET_PATTERN,
+      description:
+        'False alarms that the site is ready to handle, such as 1/day, 2/week or 0/day: for alerts that stand on ' +
+        'chance alone (odd windows). What breaks a rule or a learned binding is not budgeted.',
+    }),
     max_open: Type.Integer({
       default: 10_000,
       minimum: 100,
       description:
-        'Alerts that can still grow. When more are open, the one quiet for longest is ended (it stays stored).',
+        'Alerts, and as many notices, that can still grow. When more are open, the one quiet for longest is ended (it ' +
+        'stays stored).',
     }),
   },
   { default: {}, additionalProperties: false },

@@ -3,10 +3,15 @@ import { base62, hashText } from '../lib/hash.ts';
 import type { Device } from '../identity/device.ts';
 import type { RaisedFinding } from '../detect/engine.ts';
 import type { DeviceClass } from '../detect/sdk.ts';
+import { FalseAlarmBudget } from './budget.ts';
 import type { AlertsConfig } from './config.ts';
 
 const MAX_FINDINGS = 64;
 const MAX_PARTIES = 64;
+/** Notices are open for hours: they need not be looked at every second. */
+const NOTICE_STEP_US = 60e6;
+/** From here on a person has to look: an alert. Below it, a notice. */
+const ALERT_FROM: Severity = 3;
 
 /** Where contributing frames lie: an origin (file, interface, topic partition) and the frames' range in it. */
 export interface FrameRange {
@@ -15,7 +20,7 @@ export interface FrameRange {
   last: number;
 }
 
-/** An alert while it grows. */
+/** An alert, or a notice (severity below medium), while it grows. */
 export interface OpenAlert {
   readonly uid: string;
   device: Device;
@@ -44,25 +49,36 @@ export interface CorrelatorDeps {
 }
 
 /**
- * Makes alerts of findings.
+ * Makes alerts and notices of findings.
  *
  * Rule of fusion. A finding joins the open alert of the device it is about; failing that, the open alert of
- * another device if each names the other (the victim's side of the same deed); otherwise it opens one. An
- * alert is open until `episode_s` have passed without a finding. Severity is the highest of its findings',
- * and the alert is that of the device whose finding has it first: of who acts, not of who noticed.
+ * another device if each names the other (the victim's side of the same deed); otherwise it opens one, if it is
+ * of medium severity or above. An alert is open until `episode_s` have passed without a finding. Severity is the
+ * highest of its findings', and the alert is that of the device whose finding has it first: of who acts, not of who
+ * noticed.
+ *
+ * Rule of notices. What is below medium and belongs to no alert is a notice: one row a device for `notice_s`, for
+ * whoever wants to know what changed. When an alert opens on the device, what was noticed within `episode_s` before
+ * it is told with it.
  *
  * Rule of severity. What a detector calls medium or more is raised by one when a device whose failure can
  * harm a patient at once (a life-supporting class) is the actor or a target.
+ *
+ * Rule of the budget. What stands on chance alone (`Finding.chance`) opens an alert only within the site's
+ * false-alarm budget; beyond it, it is a notice. It may join any alert.
  */
 export class Correlator {
+  readonly budget: FalseAlarmBudget;
   readonly #config: AlertsConfig;
   readonly #deps: CorrelatorDeps;
   readonly #open = new Map<Device, OpenAlert>();
+  readonly #notices = new Map<Device, OpenAlert>();
   readonly #ended: OpenAlert[] = [];
 
   constructor(config: AlertsConfig, deps: CorrelatorDeps) {
     this.#config = config;
     this.#deps = deps;
+    this.budget = new FalseAlarmBudget(config.false_alarm_budget);
   }
 
   get openCount(): number {
@@ -70,31 +86,93 @@ export class Correlator {
   }
 
   add(finding: RaisedFinding): void {
-    const severity = this.#severityOf(finding);
+    let severity = this.#severityOf(finding);
     const parties = partiesOf(finding);
-    let alert = this.#find(finding, parties);
-    const key = `${finding.detector}|${finding.device.key}|${finding.subject}`;
-    const place = this.#deps.position();
-    if (alert === undefined) {
-      if (this.#open.size >= this.#config.max_open) this.#endQuietest();
-      alert = {
-        uid: base62(hashText(`${key}|${finding.firstUs}`)) + base62(hashText(`${finding.firstUs}|${key}`, 1)),
-        device: finding.device,
-        version: 0,
-        severity,
-        timeUs: finding.tsUs,
-        startUs: finding.firstUs,
-        endUs: finding.tsUs,
-        lastFindingUs: finding.tsUs,
-        leading: finding,
-        findings: new Map(),
-        count: 0,
-        parties: new Set(),
-        frames: [],
-        dirty: true,
-      };
-      this.#open.set(finding.device, alert);
+    const alert = this.#find(finding, parties);
+    if (alert !== undefined) {
+      this.#join(alert, finding, severity, parties);
+      return;
     }
+    if (severity >= ALERT_FROM && finding.chance !== undefined && !this.budget.allows(finding.chance, finding.tsUs))
+      severity = 2;
+    if (severity < ALERT_FROM) {
+      this.#notice(finding, severity, parties);
+      return;
+    }
+    const opened = this.#begin(this.#open, finding, severity);
+    for (const noticed of this.#notices.get(finding.device)?.findings.values() ?? [])
+      if (finding.firstUs - noticed.tsUs <= this.#config.episode_s * 1e6)
+        this.#join(opened, noticed, 2, partiesOf(noticed));
+    this.#join(opened, finding, severity, parties);
+  }
+
+  /** Ends alerts that have been quiet, and notices that have been open for long; called every second of event time. */
+  second(nowUs: number): void {
+    const limit = nowUs - this.#config.episode_s * 1e6;
+    for (const alert of this.#open.values()) if (alert.lastFindingUs < limit) this.#end(this.#open, alert);
+    if (nowUs % NOTICE_STEP_US !== 0) return;
+    const gathered = nowUs - this.#config.notice_s * 1e6;
+    for (const notice of this.#notices.values()) if (notice.timeUs < gathered) this.#end(this.#notices, notice);
+  }
+
+  endAll(): void {
+    for (const alert of this.#open.values()) this.#end(this.#open, alert);
+    for (const notice of this.#notices.values()) this.#end(this.#notices, notice);
+  }
+
+  /** Alerts and notices that have changed since the last call, each once, with its new version. */
+  takeChanged(): OpenAlert[] {
+    const changed: OpenAlert[] = [];
+    for (const list of [this.#ended, this.#open.values(), this.#notices.values()])
+      for (const alert of list) if (alert.dirty) changed.push(alert);
+    this.#ended.length = 0;
+    for (const alert of changed) {
+      alert.dirty = false;
+      alert.version++;
+    }
+    return changed;
+  }
+
+  #begin(open: Map<Device, OpenAlert>, finding: RaisedFinding, severity: Severity): OpenAlert {
+    if (open.size >= this.#config.max_open) this.#endQuietest(open);
+    // A finding may open both a notice and, when it grows worse, an alert: two rows.
+    const key = open === this.#notices ? `notice|${keyOf(finding)}` : keyOf(finding);
+    const alert: OpenAlert = {
+      uid: base62(hashText(`${key}|${finding.firstUs}`)) + base62(hashText(`${finding.firstUs}|${key}`, 1)),
+      device: finding.device,
+      version: 0,
+      severity,
+      timeUs: finding.tsUs,
+      startUs: finding.firstUs,
+      endUs: finding.tsUs,
+      lastFindingUs: finding.tsUs,
+      leading: finding,
+      findings: new Map(),
+      count: 0,
+      parties: new Set(),
+      frames: [],
+      dirty: true,
+    };
+    open.set(finding.device, alert);
+    return alert;
+  }
+
+  #notice(finding: RaisedFinding, severity: Severity, parties: Set<Device>): void {
+    const own = this.#notices.get(finding.device);
+    if (own !== undefined && finding.tsUs - own.startUs > this.#config.notice_s * 1e6) this.#end(this.#notices, own);
+    let notice = this.#notices.get(finding.device);
+    if (notice === undefined)
+      for (const party of parties) {
+        const other = this.#notices.get(party);
+        if (other !== undefined && other.parties.has(finding.device) && this.#recent(other, finding)) notice = other;
+      }
+    notice ??= this.#begin(this.#notices, finding, severity);
+    this.#join(notice, finding, severity, parties);
+  }
+
+  #join(alert: OpenAlert, finding: RaisedFinding, severity: Severity, parties: Set<Device>): void {
+    const key = keyOf(finding);
+    const place = this.#deps.position();
     alert.count++;
     alert.dirty = true;
     if (alert.findings.size < MAX_FINDINGS || alert.findings.has(key)) alert.findings.set(key, finding);
@@ -118,38 +196,22 @@ export class Correlator {
       alert.frames.push({ origin: place.origin, first: place.frame, last: place.frame });
   }
 
-  /** Ends alerts that have been quiet; called every second of event time. */
-  second(nowUs: number): void {
-    const limit = nowUs - this.#config.episode_s * 1e6;
-    for (const alert of this.#open.values()) if (alert.lastFindingUs < limit) this.#end(alert);
-  }
-
-  endAll(): void {
-    for (const alert of this.#open.values()) this.#end(alert);
-  }
-
-  /** Alerts that have changed since the last call, each once, with its new version. */
-  takeChanged(): OpenAlert[] {
-    const changed: OpenAlert[] = [];
-    for (const alert of this.#ended) if (alert.dirty) changed.push(alert);
-    this.#ended.length = 0;
-    for (const alert of this.#open.values()) if (alert.dirty) changed.push(alert);
-    for (const alert of changed) {
-      alert.dirty = false;
-      alert.version++;
-    }
-    return changed;
-  }
-
   save(): unknown {
-    return { open: this.#open, ended: this.#ended };
+    return { open: this.#open, notices: this.#notices, ended: this.#ended, budget: this.budget.save() };
   }
 
   /** Into a correlator that has heard nothing yet. */
   restore(saved: unknown): void {
-    const { open, ended } = saved as { open: Map<Device, OpenAlert>; ended: OpenAlert[] };
+    const { open, notices, ended, budget } = saved as {
+      open: Map<Device, OpenAlert>;
+      notices: Map<Device, OpenAlert>;
+      ended: OpenAlert[];
+      budget: unknown;
+    };
     for (const [device, alert] of open) this.#open.set(device, alert);
+    for (const [device, notice] of notices) this.#notices.set(device, notice);
     this.#ended.push(...ended);
+    this.budget.restore(budget);
   }
 
   #find(finding: RaisedFinding, parties: Set<Device>): OpenAlert | undefined {
@@ -159,7 +221,7 @@ export class Correlator {
       const other = this.#open.get(party);
       if (other !== undefined && other.parties.has(finding.device) && this.#recent(other, finding)) return other;
     }
-    if (own !== undefined) this.#end(own);
+    if (own !== undefined) this.#end(this.#open, own);
     return undefined;
   }
 
@@ -168,24 +230,25 @@ export class Correlator {
   }
 
   #handOver(alert: OpenAlert, device: Device): void {
-    if (device === alert.device || this.#open.has(device)) return;
-    this.#open.delete(alert.device);
+    const open = this.#open.get(alert.device) === alert ? this.#open : this.#notices;
+    if (device === alert.device || open.has(device)) return;
+    open.delete(alert.device);
     alert.parties.add(alert.device);
     alert.parties.delete(device);
     alert.device = device;
-    this.#open.set(device, alert);
+    open.set(device, alert);
   }
 
-  #end(alert: OpenAlert): void {
-    this.#open.delete(alert.device);
+  #end(open: Map<Device, OpenAlert>, alert: OpenAlert): void {
+    open.delete(alert.device);
     this.#ended.push(alert);
   }
 
-  #endQuietest(): void {
+  #endQuietest(open: Map<Device, OpenAlert>): void {
     let quietest: OpenAlert | undefined;
-    for (const alert of this.#open.values())
+    for (const alert of open.values())
       if (quietest === undefined || alert.lastFindingUs < quietest.lastFindingUs) quietest = alert;
-    if (quietest !== undefined) this.#end(quietest);
+    if (quietest !== undefined) this.#end(open, quietest);
   }
 
   #severityOf(finding: RaisedFinding): Severity {
@@ -196,6 +259,11 @@ export class Correlator {
   }
 }
 
+/** One kept finding for each detector, device and subject. */
+function keyOf(finding: RaisedFinding): string {
+  return `${finding.detector}|${finding.device.key}|${finding.subject}`;
+}
+
 function partiesOf(finding: RaisedFinding): Set<Device> {
   const parties = new Set<Device>();
   for (const { src, dst } of finding.evidence) {
@@ -204,4 +272,9 @@ function partiesOf(finding: RaisedFinding): Set<Device> {
   }
   parties.delete(finding.device);
   return parties;
+}
+
+/** Rows may be of either kind; this tells which. */
+export function isAlert(row: { readonly severity_id: Severity }): boolean {
+  return row.severity_id >= ALERT_FROM;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/index.ts';
 import type { FrameBus } from '../bus/bus.ts';
 import type { Knowledge } from '../identity/knowledge.ts';
+import { isAlert } from '../alerts/correlator.ts';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
 import type { AlertRow } from '../kernel/rows.ts';
 import { buildHotPath } from './build.ts';
@@ -51,6 +52,7 @@ export interface ReplaySummary {
   devices: number;
   observations: number;
   alerts: number;
+  notices: number;
   flow_evictions: number;
   alerts_by_severity: Record<string, number>;
   detectors_off: { id: string; reason: string }[];
@@ -163,12 +165,14 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
   hotPath.finish();
 
   const alertLines = new Lines();
+  const noticeLines = new Lines();
   const bySeverity: Record<string, number> = {};
   for (const row of alerts.values()) {
-    alertLines.add(row.time, row.uid, row.ocsf);
+    (isAlert(row) ? alertLines : noticeLines).add(row.time, row.uid, row.ocsf);
     bySeverity[row.severity_id] = (bySeverity[row.severity_id] ?? 0) + 1;
   }
   await alertLines.write(join(request.out, 'alerts.ndjson'));
+  await noticeLines.write(join(request.out, 'notices.ndjson'));
   await devices.write(join(request.out, 'devices.ndjson'));
   await flows.write(join(request.out, 'flows.ndjson'));
   await observations.write(join(request.out, 'observations.ndjson'));
@@ -204,7 +208,8 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
     flows: flows.count,
     devices: devices.count,
     observations: observations.count,
-    alerts: alerts.size,
+    alerts: alertLines.count,
+    notices: noticeLines.count,
     flow_evictions: counters.flowEvictions,
     alerts_by_severity: bySeverity,
     detectors_off: detectorsOff,

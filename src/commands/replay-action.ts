@@ -45,7 +45,7 @@ export async function replayCommand(
       const undecodable = Object.values(summary.frames_undecodable).reduce((a, b) => a + b, 0);
       process.stdout.write(
         `${summary.frames_read} frames, ${undecodable} undecodable, ${summary.flows} flows, ${summary.devices} devices, ` +
-          `${summary.alerts} alerts${severities(summary.alerts_by_severity)} in ${summary.seconds} s\n` +
+          `${summary.alerts} alerts${severities(summary.alerts_by_severity)}, ${summary.notices} notices in ${summary.seconds} s\n` +
           `results in ${options.out}/\n`,
       );
       const input = { notes: summary.notes, frames: summary.frames_read, undecodable: summary.frames_undecodable };
@@ -58,8 +58,8 @@ export async function replayCommand(
 }
 
 function severities(counts: Record<string, number>): string {
-  const names = ['', 'informational', 'low', 'medium', 'high', 'critical'];
-  const parts = [5, 4, 3, 2, 1].filter((s) => counts[s] !== undefined).map((s) => `${counts[s]!} ${names[s]!}`);
+  const names = ['', '', '', 'medium', 'high', 'critical'];
+  const parts = [5, 4, 3].filter((s) => counts[s] !== undefined).map((s) => `${counts[s]!} ${names[s]!}`);
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
 
