@@ -282,7 +282,7 @@ export class Streams {
       this.#index[stored.slot] = -1;
       return;
     }
-    const flow = this.#open(stored.slot, NOBODY);
+    const flow = this.#take(stored.slot);
     flow.dissector = dissector;
     flow.candidates = stored.candidates.map(named).filter((d) => d !== undefined);
     flow.tries = stored.tries;
@@ -553,6 +553,13 @@ export class Streams {
   }
 
   #open(slot: number, all: readonly Dissector[]): AppFlow {
+    const flow = this.#take(slot);
+    const ports = this.#tracker.flows.ports(slot);
+    flow.candidates = this.#order(all, ports & 0xffff, ports >>> 16);
+    return flow;
+  }
+
+  #take(slot: number): AppFlow {
     let at = this.#free.pop();
     if (at === undefined) {
       at = this.#flows.length;
@@ -565,10 +572,7 @@ export class Streams {
       });
     }
     this.#index[slot] = at + 1;
-    const flow = this.#flows[at]!;
-    const ports = this.#tracker.flows.ports(slot);
-    flow.candidates = this.#order(all, ports & 0xffff, ports >>> 16);
-    return flow;
+    return this.#flows[at]!;
   }
 
   /** Customary users of the two ports are asked first: only the order, content decides. Lists are shared. */
