@@ -1,4 +1,5 @@
 import type { AlertRow, DeviceRow, RiskPart, Severity } from '../kernel/rows.ts';
+import { base62, hashText } from '../lib/hash.ts';
 import type { EndpointSnapshot, RaisedFinding } from '../detect/engine.ts';
 import type { Technique } from '../detect/sdk.ts';
 import type { Device } from '../identity/device.ts';
