@@ -171,6 +171,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   /** Findings that a decision hides become alerts of their own, which say so: they lift no other one. */
   readonly #muted: Correlator;
   readonly #novelty: NoveltySets;
+  /** The set by which learning is judged to be over. */
+  readonly #peers: number;
   readonly #models: WindowModels;
   readonly #short: WindowCounters;
   readonly #long: WindowCounters;
@@ -221,7 +223,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       () => this.#streams.services,
     );
     this.#message = new MessageCursor(this.#flow);
-    this.#novelty = new NoveltySets(config.baseline.max_set_size);
+    this.#novelty = new NoveltySets(config.baseline.max_set_size, (slot) => this.#devices.devices[slot]?.type ?? '');
+    this.#peers = this.#novelty.setId('new-peer:peer');
     this.#models = new WindowModels(config.seed);
     const slots = config.stage === 'all' ? config.identity.max_devices : 1;
     this.#short = new WindowCounters(slots);
@@ -278,7 +281,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     if (decision === undefined) this.#correlator.add(finding);
     else if (decision.act === 'mute') this.#muted.add({ ...finding, mutedBy: decision.id });
     else if (finding.novel !== undefined)
-      this.#novelty.note(finding.device, finding.novel.set, finding.novel.key, true);
+      this.#novelty.note(finding.device, this.#novelty.setId(finding.novel.set), finding.novel.key, true);
   }
 
   /** Event time reached, epoch microseconds. */
@@ -671,7 +674,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     const age = (nowUs - device.firstUs) / 1e6;
     const { min_learn_s, max_learn_s, stable_new_rate } = this.#config.baseline;
     if (age < min_learn_s) return;
-    if (age < max_learn_s && this.#novelty.newRate(device.slot, 'new-peer:peer') > stable_new_rate) return;
+    if (age < max_learn_s && this.#novelty.newRate(device.slot, this.#peers) > stable_new_rate) return;
     this.#endLearning(device);
     this.#train();
   }

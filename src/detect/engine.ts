@@ -346,15 +346,14 @@ export class DetectEngine {
   ): DetectorContext<never> {
     const { novelty, nowUs, devices, deviceBeside, classOf, blind, onFinding } = this.#options;
     const definition = loaded.definition;
-    // Made once a set: a name put together anew would have to be hashed at every question.
-    const setNames = new Map<string, string>();
-    const setName = (set: string): string => {
-      let name = setNames.get(set);
-      if (name === undefined) {
-        name = `${definition.id}:${set}`;
-        setNames.set(set, name);
+    const sets = new Map<string, number>();
+    const setId = (set: string): number => {
+      let id = sets.get(set);
+      if (id === undefined) {
+        id = novelty.setId(`${definition.id}:${set}`);
+        sets.set(set, id);
       }
-      return name;
+      return id;
     };
     /** The newest first sight: a finding at the same moment about the same device is about it. */
     const sight = { slot: -1, atUs: 0, set: '', key: 0 };
@@ -376,22 +375,21 @@ export class DetectEngine {
             service: e.service ?? '',
           })),
           ...(sight.slot === finding.device.slot && sight.atUs === nowUs()
-            ? { novel: { set: sight.set, key: sight.key } }
+            ? { novel: { set: `${definition.id}:${sight.set}`, key: sight.key } }
             : {}),
         });
       },
       novelty: (device, set, key): Novelty => {
-        const name = setName(set);
-        const noted = novelty.note(device, name, key, device.learning);
+        const noted = novelty.note(device, setId(set), key, device.learning);
         if (noted.isNew) {
           sight.slot = device.slot;
           sight.atUs = nowUs();
-          sight.set = name;
+          sight.set = set;
           sight.key = key;
         }
         return noted;
       },
-      knows: (device, set, key) => novelty.knows(device.slot, setName(set), key),
+      knows: (device, set, key) => novelty.knows(device.slot, setId(set), key),
       perDevice: <T>(create: () => T) => {
         const table = before?.tables[kept.tables.length] ?? new Map<number, unknown>();
         kept.tables.push(table);

@@ -189,7 +189,7 @@ export interface ArpView {
   readonly isGratuitous: boolean;
 }
 
-/** What the baseline says of something that may be new. */
+/** What the baseline says of something that may be new. It holds until the next question about a set of that name. */
 export interface Novelty {
   /** Not in what was learned and not reported before. */
   readonly isNew: boolean;

@@ -48,7 +48,7 @@ export class DetectorBench {
     const classes = loadClasses();
     this.#engine = new DetectEngine({
       detectors: [{ definition, params: { ...defaults, ...params }, origin: 'test' }],
-      novelty: new NoveltySets(1024),
+      novelty: new NoveltySets(1024, (slot) => this.#devices[slot]!.type),
       models: new WindowModels(1),
       nowUs: () => this.nowUs,
       devices: () => this.#devices,
