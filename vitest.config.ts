@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** Tests that start processes, servers or databases, or take long: one file after the other. */
 const integration = [
   'tests/simulate/**/*.test.ts',
+  'tests/decode/damaged.test.ts',
   'tests/detectors/b-captures.test.ts',
   'tests/{store,api,e2e,spine}/**/*.test.{ts,tsx}',
   'tests/bus/**/*kafka*.test.ts',

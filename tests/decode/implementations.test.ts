@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { buildHotPath } from '../../src/app/build.ts';
 import { loadConfig } from '../../src/config/index.ts';
+import { loadClasses } from '../../src/identity/classes.ts';
+import { loadKnowledge } from '../../src/identity/knowledge.ts';
 import { createFileSource } from '../../src/sources/index.ts';
 
 /** How often each thing passed is known from how the captures were made: see tests/fixtures/protocols/make.py. */
@@ -26,6 +28,7 @@ const EXPECTED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   sdc: { GetMdib: 1, SetValue: 1 },
 };
 
+const knowledge = loadKnowledge(loadClasses());
 const WORDS = ['command', 'service', 'message'] as const;
 
 it.each(Object.keys(EXPECTED))('reads what another implementation of %s says, and no patient', async (name) => {
@@ -37,6 +40,7 @@ it.each(Object.keys(EXPECTED))('reads what another implementation of %s says, an
     config: loadConfig({ env: {} }).config,
     seed: 1,
     stage: 'all',
+    knowledge,
     productVersion: '',
     output: {
       observation: (row) => {
