@@ -137,6 +137,18 @@ export class Decisions {
     return this.#all;
   }
 
+  save(): unknown {
+    return { all: this.#all, hits: this.#hits };
+  }
+
+  /** What was decided since then holds from the stored event time on; what was decided before keeps its time. */
+  restore(saved: unknown, present: readonly Decision[] | undefined, nowUs: number): void {
+    const { all, hits } = saved as { all: readonly Decision[]; hits: Map<string, number> };
+    this.#all = all;
+    for (const [id, n] of hits) this.#hits.set(id, n);
+    if (present !== undefined) this.replace(present, nowUs);
+  }
+
   judge(finding: Judged): Decision | undefined {
     const all = this.#all;
     for (let i = 0; i < all.length; i++) {

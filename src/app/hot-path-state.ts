@@ -18,11 +18,8 @@ const deviceClass: StateClass<Device> = {
   type: Device,
   head: (d): DeviceHead => [d.slot, d.key, d.id, d.oui, d.nic, d.mac, d.segment, d.vlan, d.firstUs],
   make: (head) => new Device(...(head as DeviceHead)),
-  // Fields that the constructor has set come once more, in the plain object of all.
-  body: (d) => ({ ...d }),
-  fill: (d, body) => {
-    Object.assign(d, body);
-  },
+  body: (d) => d.save(),
+  fill: (d, body) => d.restore(body as object),
 };
 
 const rolesClass: StateClass<Roles> = {

@@ -404,6 +404,10 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       engine: this.#engine.save(),
       correlator: this.#correlator.save(),
       muted: this.#muted.save(),
+      decisions: this.#decisions.save(),
+      channels: this.#channels.save(),
+      inventory: this.#inventory.save(this.#devices.devices),
+      nowUs: this.#nowUs,
       leaves: this.#leaves.subarray(0, used),
       ja3: this.#ja3,
       ja4: this.#ja4,
@@ -453,6 +457,10 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       engine: unknown;
       correlator: unknown;
       muted: unknown;
+      decisions: unknown;
+      channels: unknown;
+      inventory: unknown;
+      nowUs: number;
       leaves: Uint8Array;
       ja3: Map<number, string>;
       ja4: Map<number, string>;
@@ -473,6 +481,9 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     });
     this.#correlator.restore(parts.correlator);
     this.#muted.restore(parts.muted);
+    this.#decisions.restore(parts.decisions, this.#deps.decisions, parts.nowUs);
+    this.#channels.restore(parts.channels);
+    this.#inventory.restore(parts.inventory);
     this.#leaves.set(parts.leaves);
     for (const [slot, text] of parts.ja3) this.#ja3.set(slot, text);
     for (const [slot, text] of parts.ja4) this.#ja4.set(slot, text);

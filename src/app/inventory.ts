@@ -60,6 +60,27 @@ export class Inventory {
     this.#hasPhi = (type) => deps.classes.get(type)?.phi === true;
   }
 
+  save(devices: readonly Device[]): unknown {
+    const written: { device: Device; row: Written }[] = [];
+    for (const device of devices) {
+      const row = this.#written.get(device);
+      if (row !== undefined) written.push({ device, row });
+    }
+    return { written, alerts: this.#alerts, named: this.#named };
+  }
+
+  /** Into an inventory that has told nothing yet. */
+  restore(saved: unknown): void {
+    const { written, alerts, named } = saved as {
+      written: { device: Device; row: Written }[];
+      alerts: Map<Device, { severity: Severity; atUs: number }>;
+      named: Map<string, Device>;
+    };
+    for (const { device, row } of written) this.#written.set(device, row);
+    for (const [device, alert] of alerts) this.#alerts.set(device, alert);
+    for (const [name, device] of named) this.#named.set(name, device);
+  }
+
   alerted(device: Device, severity: Severity, nowUs: number): void {
     const known = this.#alerts.get(device);
     if (known !== undefined && known.severity > severity && nowUs - known.atUs < ALERT_US) return;

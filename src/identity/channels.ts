@@ -154,6 +154,26 @@ export class Channels {
     this.#changed.delete(device);
   }
 
+  save(): unknown {
+    return { ofDevice: this.#ofDevice, ofFlow: this.#ofFlow, changed: this.#changed, overflow: this.overflow };
+  }
+
+  /** Into a table that has seen nothing yet. */
+  restore(saved: unknown): void {
+    const { ofDevice, ofFlow, changed, overflow } = saved as {
+      ofDevice: Map<Device, Map<number, Channel>>;
+      ofFlow: (Channel | undefined)[];
+      changed: Set<Device>;
+      overflow: number;
+    };
+    for (const [device, channels] of ofDevice) this.#ofDevice.set(device, channels);
+    ofFlow.forEach((channel, at) => {
+      if (channel !== undefined) this.#ofFlow[at] = channel;
+    });
+    for (const device of changed) this.#changed.add(device);
+    this.overflow = overflow;
+  }
+
   /** Devices with channels to be written, since this was last asked. */
   takeChanged(): Device[] {
     const devices = [...this.#changed];

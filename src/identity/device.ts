@@ -149,6 +149,17 @@ export class Device {
     this.#setIp(best?.ip ?? '');
   }
 
+  save(): object {
+    return { ...this, past: this.#past };
+  }
+
+  /** Takes over all that the device was when it was saved. */
+  restore(saved: object): void {
+    const { past, ...fields } = saved as { past: AddressUse[] };
+    Object.assign(this, fields);
+    this.#past = past;
+  }
+
   /** Addresses of which something is new since this was last asked, past ones included. */
   takeAddresses(): AddressUse[] {
     const news = this.#past;
