@@ -9,7 +9,7 @@ own_node := PATH="$(CURDIR)/node_modules/.bin:$$PATH"
 installed := node_modules/.installed
 console := .cache/console-built
 
-.PHONY: help run test check clean components chromium
+.PHONY: help run test check clean components programs
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,16 +38,23 @@ $(console): $(installed) $(shell find src/console -type f 2>/dev/null)
 	npm run --silent build:console -- --logLevel warn
 	@mkdir -p $(@D) && touch $@
 
-components: $(installed) chromium
+components: $(installed) programs
 	@$(own_node) node scripts/kafka-jars.mjs >/dev/null
 
-# The browser of the end-to-end tests. Without the right to install it they say so; in CI they fail.
-chromium:
-	@if [ -x "$${WARDWATCH_CHROMIUM:-/usr/bin/chromium}" ]; then exit 0; fi; \
+# What the tests run against: a browser, tcpdump, a syslog server, Wireshark's reader. Without the right to install
+# them they say so; tests that miss one are skipped with a loud line, in CI the browser's fail.
+programs:
+	@missing=(); \
+	[ -x "$${WARDWATCH_CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium); \
+	command -v tcpdump >/dev/null || missing+=(tcpdump); \
+	[ -x /usr/sbin/rsyslogd ] || missing+=(rsyslog); \
+	[ -n "$$(find /usr/lib -name lmnsd_gtls.so 2>/dev/null | head -1)" ] || missing+=(rsyslog-gnutls); \
+	command -v tshark >/dev/null || missing+=(tshark); \
+	if [ "$${#missing[@]}" = 0 ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo 'installing chromium for the end-to-end tests'; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	  echo "installing for the tests: $${missing[*]}"; \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null; \
 	else \
-	  echo 'no /usr/bin/chromium: install it (Debian: apt-get install chromium) or name one in WARDWATCH_CHROMIUM,' >&2; \
-	  echo 'else the end-to-end tests cannot run' >&2; \
+	  echo "the tests miss $${missing[*]} (Debian: apt-get install $${missing[*]}); a browser elsewhere: WARDWATCH_CHROMIUM" >&2; \
 	fi
