@@ -21,7 +21,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['tests/**/*.test.{ts,tsx}', 'detectors/**/*.test.ts'],
+          include: ['tests/**/*.test.{ts,tsx}', 'detectors/**/*.test.ts', 'scripts/scaffold/**/*.test.ts'],
           exclude: integration,
           pool: 'forks',
           testTimeout: 30_000,
