@@ -1,7 +1,8 @@
 import type { Dissector } from '../../dissector.ts';
 import { RESP } from '../../dissector.ts';
+import { restOfHalves, resumeHalves } from '../at-rest.ts';
 import { astmEvents, astmMessage } from './events.ts';
-import { createHalf, looksLikeAstm, readAstm } from './parser.ts';
+import { BETWEEN, createHalf, looksLikeAstm, readAstm } from './parser.ts';
 import type { Half } from './parser.ts';
 
 interface AstmState {
@@ -32,6 +33,8 @@ export const dissector: Dissector<AstmState> = {
     readAstm(halfOf(state, direction), bytes, start, end, out);
     return end - start;
   },
+  rest: (state) => restOfHalves(state, (half) => !half.inMessage && half.phase === BETWEEN),
+  resume: (rest) => resumeHalves(rest, createHalf),
   gap(state, direction) {
     halfOf(state, direction).lost = true;
   },

@@ -30,7 +30,7 @@ const HEADER_BYTES = 512;
 const PATIENT_BYTES = 64;
 
 /** What the next byte is. */
-const BETWEEN = 0;
+export const BETWEEN = 0;
 const NUMBER = 1;
 const TEXT = 2;
 const CHECKSUM = 3;

@@ -1,6 +1,7 @@
 import type { Dissector, Payload, Verdict } from '../../dissector.ts';
 import { RESP } from '../../dissector.ts';
 import { find, startsWith } from '../ascii.ts';
+import { restOfHalves, resumeHalves } from '../at-rest.ts';
 import { hl7Ack, hl7Events, hl7Message } from './events.ts';
 import { createHalf, looksLikeHeader, readHl7 } from './parser.ts';
 import type { Half, Hl7State } from './parser.ts';
@@ -24,15 +25,6 @@ function probe(payload: Payload): Verdict {
   return 'more';
 }
 
-/** What lasts from one message to the next. */
-type HalfRest = Pick<Half, 'inJunk' | 'junkTold' | 'lost' | 'separator' | 'component' | 'repetition'>;
-
-function restOf(half: Half | undefined): HalfRest | undefined {
-  if (half === undefined) return undefined;
-  const { inJunk, junkTold, lost, separator, component, repetition } = half;
-  return { inJunk, junkTold, lost, separator, component, repetition };
-}
-
 function halfOf(state: Hl7State, direction: number): Half {
   if (direction === RESP) return (state.resp ??= createHalf());
   return (state.orig ??= createHalf());
@@ -52,15 +44,8 @@ export const dissector: Dissector<Hl7State> = {
     readHl7(halfOf(state, payload.direction), payload.bytes, payload.start, payload.end, out);
     return payload.end - payload.start;
   },
-  rest: ({ orig, resp }) =>
-    orig?.inMessage === true || resp?.inMessage === true ? undefined : { orig: restOf(orig), resp: restOf(resp) },
-  resume(rest) {
-    const { orig, resp } = rest as Partial<Record<'orig' | 'resp', HalfRest>>;
-    return {
-      orig: orig === undefined ? undefined : { ...createHalf(), ...orig },
-      resp: resp === undefined ? undefined : { ...createHalf(), ...resp },
-    };
-  },
+  rest: (state) => restOfHalves(state),
+  resume: (rest) => resumeHalves(rest, createHalf),
   gap(state, direction) {
     halfOf(state, direction).lost = true;
   },

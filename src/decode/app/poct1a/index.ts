@@ -1,5 +1,6 @@
 import type { Dissector } from '../../dissector.ts';
 import { RESP } from '../../dissector.ts';
+import { restOfHalves, resumeHalves } from '../at-rest.ts';
 import { findWord } from '../ascii.ts';
 import { poctDevice, poctEvents, poctMessage } from './events.ts';
 import { createHalf, looksLikePoct, readPoct } from './parser.ts';
@@ -34,6 +35,8 @@ export const dissector: Dissector<PoctState> = {
   },
   open: () => ({ orig: undefined, resp: undefined }),
   read: (state, { bytes, start, end, direction }, out) => readPoct(halfOf(state, direction), bytes, start, end, out),
+  rest: (state) => restOfHalves(state),
+  resume: (rest) => resumeHalves(rest, createHalf),
   gap(state, direction) {
     halfOf(state, direction).lost = true;
   },
