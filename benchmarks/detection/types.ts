@@ -119,6 +119,7 @@ const lines = [
   '| --- | --- | --- | --- |',
   row('type right', (t) => named(t) === t.type, `0.93 (published: ${PUBLISHED}, 27 types)`),
   row('group right', (t) => t.answer !== undefined && groupOf(t.answer.type.name) === groupOf(t.type), '1.000'),
+  `| the same, of those answered | ${three(share(answered, (t) => groupOf(t.answer!.type.name) === groupOf(t.type)))} | | 1.000 |`,
   row('type or runner-up right', (t) => [named(t), t.answer?.runnerUp?.type.name].includes(t.type), '0.995'),
   row('called unknown though learned', unknown, ''),
   `| left-out type called unknown, over captures | ${three(share(left, unknown))} | | 0.900 |`,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { TEXT_SOURCES } from '../evidence.ts';
 import { WardwatchError, describeError } from '../../kernel/errors.ts';
 
 /** What is known of a type besides its name; a class, a maker and a model are evidence for the fields of that name. */
@@ -49,8 +50,14 @@ const NEVER_SEEN = 2;
 /** Share of a type's own examples that may fall outside of it, and the room that is left below the others. */
 const OUTSIDE = 0.05;
 const SLACK = 0.05;
+/** So near is near enough, unless a name speaks against it. */
+const NEAR_ENOUGH = 0.4;
+/** A type is bound to its names where no more than so many stand in its examples. */
+const NAMES = 3;
 /** How sharply nearness decides between two types; the one that fits left-out examples best is taken. */
 const SHARPNESS = [5, 10, 20, 40, 80, 160];
+
+const UPNP = 'ssdp.type';
 
 interface Example {
   readonly type: number;
@@ -110,7 +117,7 @@ export function trainTypes(examples: readonly TypeExample[]): TypeModel {
   }
   const least = Float64Array.from(own, (values) => {
     values.sort((a, b) => a - b);
-    return Math.max(0, (values[Math.floor(values.length * OUTSIDE)] ?? 0) - SLACK);
+    return Math.min(NEAR_ENOUGH, Math.max(0, (values[Math.floor(values.length * OUTSIDE)] ?? 0) - SLACK));
   });
   let sharpness = SHARPNESS[0]!;
   let bestLoss = Infinity;
@@ -238,9 +245,57 @@ function chances(near: Float64Array, sharpness: number): Float64Array {
   return odds.map((value) => value / sum);
 }
 
+/** `dhcp.hostname` of `dhcp.hostname=hs110(eu)`; a role is no name. */
+function sourceOf(feature: string): string {
+  const end = feature.indexOf('=');
+  return end < 0 ? '' : feature.slice(0, end);
+}
+
+/**
+ * What a type is bound to, by source: the few names and products that stand in all of its examples, and the kinds of
+ * UPnP device that all of them offer and no other type does.
+ */
+function namesOf(
+  type: number,
+  examples: readonly Example[],
+  vocabulary: readonly string[],
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const own = examples.filter((example) => example.type === type);
+  const values = new Map<string, Map<string, number>>();
+  const having = new Map<string, number>();
+  for (const example of own) {
+    const sources = new Set<string>();
+    for (const id of example.features) {
+      const feature = vocabulary[id]!;
+      const source = sourceOf(feature);
+      if (!TEXT_SOURCES.includes(source) && source !== UPNP) continue;
+      sources.add(source);
+      const known = values.get(source);
+      if (known === undefined) values.set(source, new Map([[feature, 1]]));
+      else known.set(feature, (known.get(feature) ?? 0) + 1);
+    }
+    for (const source of sources) having.set(source, (having.get(source) ?? 0) + 1);
+  }
+  const bound = new Map<string, Set<string>>();
+  for (const [source, all] of values) {
+    if (having.get(source) !== own.length) continue;
+    if (source !== UPNP) {
+      if (all.size <= NAMES) bound.set(source, new Set(all.keys()));
+      continue;
+    }
+    const others = new Set(
+      examples.flatMap((example) => (example.type === type ? [] : [...example.features].map((id) => vocabulary[id]!))),
+    );
+    const only = [...all].filter(([feature, count]) => count === own.length && !others.has(feature));
+    if (only.length > 0) bound.set(source, new Set(only.map(([feature]) => feature)));
+  }
+  return bound;
+}
+
 function createModel(parts: Parts): TypeModel {
   const { types, vocabulary, weights, examples, least, seen, sharpness } = parts;
   const idOf = new Map(vocabulary.map((feature, index) => [feature, index]));
+  const names = types.map((_, type) => namesOf(type, examples, vocabulary));
   return {
     types,
     examples: examples.length,
@@ -249,6 +304,12 @@ function createModel(parts: Parts): TypeModel {
       const { known, unknown } = idsOf(features, idOf);
       if (known.length === 0) return undefined;
       const near = nearness(known, unknown, examples, weights, types.length);
+      const said = new Set(features.map(sourceOf));
+      // A device that names itself otherwise than every example of a type is another one, however like it is.
+      names.forEach((bound, type) => {
+        for (const [source, values] of bound)
+          if (said.has(source) && !features.some((feature) => values.has(feature))) near[type] = 0;
+      });
       let best = 0;
       let second = -1;
       for (let type = 1; type < types.length; type++)
