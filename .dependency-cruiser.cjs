@@ -19,8 +19,9 @@ const allowed = {
   sinks: ['kernel', 'lib', 'alerts', 'bus'],
   store: ['kernel', 'lib'],
   desk: ['kernel', 'lib', 'alerts'],
+  access: ['kernel', 'lib', 'desk'],
   simulate: ['kernel', 'lib', 'sources', 'decode'],
-  api: ['kernel', 'lib', 'identity', 'features', 'baseline', 'detect', 'alerts', 'sinks', 'store', 'desk'],
+  api: ['kernel', 'lib', 'identity', 'features', 'baseline', 'detect', 'alerts', 'sinks', 'store', 'desk', 'access'],
 };
 const stages = Object.keys(allowed);
 /** Folders that know everything below them and that nobody below may import. */
@@ -165,6 +166,9 @@ module.exports = {
     home('@fastify/[a-z-]+', ['src/api/']),
     home('pino', ['src/telemetry/']),
     home('prom-client', ['src/telemetry/']),
+    home('argon2', ['src/access/']),
+    home('otpauth', ['src/access/']),
+    home('openid-client', ['src/access/']),
     home('commander', ['src/commands/', 'src/main.ts']),
     home('ml-isolation-forest', ['src/baseline/', 'src/detect/']),
     home('oui-data', ['src/identity/']),

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import cookie from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
@@ -6,6 +7,7 @@ import Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
 import { WardwatchError } from '../kernel/errors.ts';
 import { registerAccess } from './access.ts';
+import { registerAuditRoutes } from './audit-routes.ts';
 import type { ApiConfig } from './config.ts';
 import { registerConsole } from './console-routes.ts';
 import type { ApiDeps } from './contract.ts';
@@ -13,6 +15,10 @@ import { createEventHub } from './events.ts';
 import { createHostCheck } from './host-check.ts';
 import { ProblemError, problemOf, registerProblems, sendFrameworkError } from './problems.ts';
 import { registerApiRoutes, registerProbeRoutes } from './routes.ts';
+import { registerSessionRoutes } from './session-routes.ts';
+import { createTls } from './tls.ts';
+import { registerTokensRoutes } from './tokens-routes.ts';
+import { registerUsersRoutes } from './users-routes.ts';
 
 const CONTENT_SECURITY_POLICY = {
   'default-src': ["'none'"],
@@ -64,10 +70,12 @@ function brokenRequest(code: string | undefined): string {
  */
 export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<FastifyInstance> {
   checkTimeZone(config.time_zone);
+  const tls = config.tls === undefined ? undefined : createTls(config.tls, deps.reporter);
   const app = Fastify({
     logger: false,
-    // Addresses in forwarded headers are not believed: they would choose their own rate limit.
-    trustProxy: false,
+    // Addresses in forwarded headers are believed of known proxies alone: others would choose their own rate limit.
+    trustProxy: config.trusted_proxies.length > 0 && config.trusted_proxies,
+    ...(tls === undefined ? {} : { serverFactory: tls.serverFactory }),
     bodyLimit: 65_536,
     requestTimeout: 30_000,
     routerOptions: { maxParamLength: 400 },
@@ -79,7 +87,10 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
     },
   });
   const hub = createEventHub(config, deps, randomBytes(6).toString('hex'));
-  app.addHook('preClose', async () => hub.close());
+  app.addHook('preClose', async () => {
+    hub.close();
+    tls?.stop();
+  });
 
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
@@ -89,8 +100,8 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
 
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
-    // Plain HTTP on the loopback address; whoever ends TLS in front of it sets this header.
-    strictTransportSecurity: false,
+    // Without TLS whoever ends it in front sets this header.
+    strictTransportSecurity: tls !== undefined,
     referrerPolicy: { policy: 'no-referrer' },
     xFrameOptions: { action: 'deny' },
   });
@@ -112,7 +123,8 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
       }),
   });
   registerProblems(app, deps.reporter);
-  registerAccess(app);
+  await app.register(cookie);
+  registerAccess(app, deps.access);
 
   await app.register(swagger, {
     openapi: {
@@ -127,11 +139,22 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
         { name: 'alerts', description: 'What needs a person' },
         { name: 'devices', description: 'What is on the network' },
         { name: 'system', description: 'What Wardwatch itself is doing' },
+        { name: 'access', description: 'People, tokens and the audit log' },
         { name: 'probes', description: 'What machines ask' },
       ],
     },
   });
-  await app.register(async (scope) => registerApiRoutes(scope, config, deps, hub), { prefix: '/api/v1' });
+  await app.register(
+    async (scope) => {
+      registerApiRoutes(scope, config, deps, hub);
+      if (deps.access === undefined) return;
+      registerSessionRoutes(scope, deps.access);
+      registerTokensRoutes(scope, deps.access);
+      registerUsersRoutes(scope, deps.access);
+      registerAuditRoutes(scope, deps.access);
+    },
+    { prefix: '/api/v1' },
+  );
   await app.register(async (scope) => registerProbeRoutes(scope, deps));
   const open = { config: { access: { role: 'public' as const } }, schema: { hide: true } };
   app.get('/api/openapi.json', open, async () => app.swagger());

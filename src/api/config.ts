@@ -8,9 +8,32 @@ export const apiConfigSchema = Type.Object(
       default: '127.0.0.1',
       minLength: 1,
       description:
-        'Address to listen on. Keep the default unless a reverse proxy with TLS and sign-in stands in front.',
+        'Address to listen on. On another than loopback set api.tls, or let a reverse proxy with TLS stand in front.',
     }),
     port: Type.Integer({ default: 8642, minimum: 0, maximum: 65535, description: 'TCP port; 0 takes any free one.' }),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          cert_file: Type.String({ minLength: 1, description: 'Certificate with its chain, PEM.' }),
+          key_file: Type.String({ minLength: 1, description: 'Its private key, PEM.' }),
+          min_version: Type.Union([Type.Literal('TLSv1.2'), Type.Literal('TLSv1.3')], {
+            default: 'TLSv1.2',
+            description: 'Oldest version of TLS that is spoken.',
+          }),
+        },
+        {
+          additionalProperties: false,
+          description: 'TLS of API and console. Files that change are taken over within a minute, without a restart.',
+        },
+      ),
+    ),
+    trusted_proxies: Type.Array(Type.String({ pattern: '^[0-9a-fA-F:.]+(/[0-9]{1,3})?$' }), {
+      default: [],
+      maxItems: 64,
+      description:
+        'Addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. Without it all who come ' +
+        'through one share its address, its limits and its waits after wrong sign-ins.',
+    }),
     allowed_hosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
       default: [],
       maxItems: 64,

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
+import type { Access } from '../access/index.ts';
 import type { Reporter } from '../kernel/component.ts';
 import type { AlertRow, DeviceRow } from '../kernel/rows.ts';
 import type { Store } from '../store/contract.ts';
@@ -68,6 +69,8 @@ export interface Readiness {
 /** All that the API needs from the rest of the program. */
 export interface ApiDeps {
   store: Store;
+  /** People and the audit log; without it everybody is an admin and nothing is written down. */
+  access?: Access;
   reporter: Reporter;
   /** Version of Wardwatch, as in package.json. */
   version: string;

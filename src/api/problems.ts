@@ -139,7 +139,7 @@ export function registerProblems(app: FastifyInstance, reporter: Reporter): void
       return sendProblem(
         request,
         reply,
-        new ProblemError(405, 'method-not-allowed', 'Only GET and HEAD are served here.'),
+        new ProblemError(405, 'method-not-allowed', `${request.method} is not served here.`),
       );
     }
     const detail = `There is no ${pathOf(request)}.`;

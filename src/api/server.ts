@@ -56,7 +56,8 @@ export function createApiServer(config: ApiConfig, deps: ApiDeps): ApiServer {
     async start() {
       app = await buildApp(config, deps);
       try {
-        url = `${await app.listen({ host: config.host, port: config.port })}/`;
+        const address = await app.listen({ host: config.host, port: config.port });
+        url = `${config.tls === undefined ? address : address.replace(/^http:/, 'https:')}/`;
       } catch (error) {
         throw listenError(error, config);
       }

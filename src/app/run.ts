@@ -12,6 +12,7 @@ import { createDeliveryOf } from './delivery.ts';
 import { reportProgress, startHotPathThread } from './hot-path-thread.ts';
 import type { HotPathThread } from './hot-path-thread.ts';
 import type { PipelineProgress } from './pipeline.ts';
+import { createAccessOf, firstAdminNote } from './people.ts';
 import { remember } from './remember.ts';
 import { tokenKey } from './token-key.ts';
 
@@ -29,7 +30,8 @@ export interface RunRequest {
   readonly exitAtEnd: boolean;
   /** Aborted by a signal: stop, drain, end. */
   readonly stop: AbortSignal;
-  readonly onReady: (url: string) => void;
+  /** `note` is for the terminal alone: it may hold the code for the first admin. */
+  readonly onReady: (url: string, note: string | undefined) => void;
   readonly onProgress: (progress: PipelineProgress, frames: number) => void;
   readonly onEnd: (progress: PipelineProgress | undefined) => void;
 }
@@ -47,6 +49,7 @@ export async function runAll(request: RunRequest): Promise<void> {
   const reporter = telemetry.reporter('run');
   const store = createStore(config.store, { reporter: telemetry.reporter('store') });
   const desk = openDatabase(config.desk.path);
+  const access = createAccessOf(config, desk);
   const listeners = new Set<(event: LiveEvent) => void>();
   const known = { alerts: new Set<string>(), devices: new Set<string>() };
   let last: PipelineProgress | undefined;
@@ -99,6 +102,7 @@ export async function runAll(request: RunRequest): Promise<void> {
 
   const api = createApiServer(config.api, {
     store,
+    access,
     reporter: telemetry.reporter('api'),
     version: request.productVersion,
     consoleDir: CONSOLE,
@@ -132,7 +136,7 @@ export async function runAll(request: RunRequest): Promise<void> {
     await store.start();
     await delivery?.start();
     await api.start();
-    request.onReady(api.url());
+    request.onReady(api.url(), firstAdminNote(access, api.url()));
 
     const storeRows = async (batch: RowBatch): Promise<void> => {
       try {

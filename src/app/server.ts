@@ -7,6 +7,7 @@ import { describeError } from '../kernel/errors.ts';
 import type { Store } from '../store/contract.ts';
 import { createStore } from '../store/index.ts';
 import { createTelemetry } from '../telemetry/index.ts';
+import { createAccessOf, firstAdminNote } from './people.ts';
 import { remember } from './remember.ts';
 
 export interface ServerRequest {
@@ -14,7 +15,8 @@ export interface ServerRequest {
   readonly productVersion: string;
   /** Aborted by a signal: end. */
   readonly stop: AbortSignal;
-  readonly onReady: (url: string) => void;
+  /** `note` is for the terminal alone: it may hold the code for the first admin. */
+  readonly onReady: (url: string, note: string | undefined) => void;
 }
 
 const CONSOLE = fileURLToPath(new URL('../../dist/console', import.meta.url));
@@ -34,6 +36,7 @@ export async function runServer(request: ServerRequest): Promise<void> {
   const store = createStore(config.store, { reporter: telemetry.reporter('store') });
   // Opened now, so that a server that cannot write there says so before it listens.
   const desk = openDatabase(config.desk.path);
+  const access = createAccessOf(config, desk);
   const listeners = new Set<(event: LiveEvent) => void>();
   const publish = (event: LiveEvent): void => {
     for (const listener of listeners) listener(event);
@@ -42,6 +45,7 @@ export async function runServer(request: ServerRequest): Promise<void> {
   const watch = new StoreWatch(store, `store ${place}`, publish);
   const api = createApiServer(config.api, {
     store,
+    access,
     reporter: telemetry.reporter('api'),
     version: request.productVersion,
     consoleDir: CONSOLE,
@@ -63,7 +67,7 @@ export async function runServer(request: ServerRequest): Promise<void> {
     await store.start();
     await watch.look();
     await api.start();
-    request.onReady(api.url());
+    request.onReady(api.url(), firstAdminNote(access, api.url()));
     for (;;) {
       await pause(LOOK_MS, request.stop);
       if (request.stop.aborted) return;

@@ -2,6 +2,7 @@ import { access, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runAll } from '../app/run.ts';
+import { isLoopback } from '../app/people.ts';
 import { PASSED_INPUT } from '../app/standard-input.ts';
 import { loadConfig } from '../config/index.ts';
 import type { Config } from '../config/index.ts';
@@ -36,8 +37,10 @@ export async function runCommand(files: string[], options: RunOptions): Promise<
       seed: options.seed,
       exitAtEnd: options.exit === true,
       stop: signal.stop,
-      onReady: (url) =>
-        process.stdout.write(process.stdout.isTTY ? `\n  Console: \u001b[1m${url}\u001b[0m\n\n` : `Console: ${url}\n`),
+      onReady: (url, note) => {
+        process.stdout.write(process.stdout.isTTY ? `\n  Console: \u001b[1m${url}\u001b[0m\n\n` : `Console: ${url}\n`);
+        if (note !== undefined) process.stdout.write(note);
+      },
       onProgress: (state, frames) => progress?.update({ frames, bytes: state.bytesRead, bytesTotal: state.bytesTotal }),
       onEnd: (state) => {
         progress?.done();
@@ -101,6 +104,8 @@ async function demo(options: RunOptions, config: Config, files: readonly string[
       ...config,
       store: { ...config.store, mode: 'embedded', path: join(folder, 'store') },
       desk: { path: join(folder, 'desk.sqlite') },
+      // Nothing of a site is in it, and a newcomer should see an alert, not a form.
+      access: { ...config.access, sign_in: isLoopback(config.api.host) ? 'off' : config.access.sign_in },
       // What was recorded elsewhere long ago is no news for a SIEM.
       delivery: { ...config.delivery, endpoints: [] },
     },

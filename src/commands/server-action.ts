@@ -12,7 +12,7 @@ export async function serverCommand(options: GlobalOptions): Promise<void> {
       config,
       productVersion: version(),
       stop: signal.stop,
-      onReady: (url) => process.stdout.write(`Console: ${url}\n`),
+      onReady: (url, note) => process.stdout.write(`Console: ${url}\n${note ?? ''}`),
     });
   } finally {
     signal.end();

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
+import { accessConfigSchema } from '../access/config.ts';
 import { alertsConfig } from '../alerts/config.ts';
 import { apiConfigSchema } from '../api/config.ts';
 import { baselineConfig } from '../baseline/config.ts';
@@ -69,6 +70,7 @@ export const configSchema = Type.Object(
       { ...section, description: 'Alerts to other systems' },
     ),
     api: apiConfigSchema,
+    access: accessConfigSchema,
     telemetry: telemetryConfigSchema,
   },
   { additionalProperties: false },
