@@ -2,6 +2,7 @@ import type { FrameBatch } from '../kernel/frames.ts';
 import type { AlertRow, FlowRow, ObservationRow, ScoreRow, WindowRow } from '../kernel/rows.ts';
 import { base62, hashNumbers, hashText } from '../lib/hash.ts';
 import { ipText, macText } from '../lib/address.ts';
+import type { AddressTexts } from '../lib/address-texts.ts';
 import { TextTable } from '../lib/text-table.ts';
 import { PacketDecoder } from '../decode/decoder.ts';
 import { DECODE_EVENTS, LAYER, createPacketColumns } from '../decode/packets.ts';
@@ -34,8 +35,8 @@ import { WindowBaseline } from '../baseline/windows.ts';
 import { DetectEngine } from '../detect/engine.ts';
 import type { DetectorStatus, RaisedFinding } from '../detect/engine.ts';
 import type { LoadedDetector } from '../detect/load.ts';
-import { EndpointCursor, FlowCursor, addressKey } from '../detect/views.ts';
-import type { ArpView, DeviceClass, MessageView } from '../detect/sdk.ts';
+import { ArpCursor, EndpointCursor, FlowCursor } from '../detect/views.ts';
+import type { DeviceClass, MessageView } from '../detect/sdk.ts';
 import { Correlator } from '../alerts/correlator.ts';
 import { Decisions } from '../alerts/decisions.ts';
 import type { Decision } from '../alerts/decisions.ts';
@@ -179,6 +180,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   readonly #baselines: ({ short: WindowBaseline; long: WindowBaseline } | undefined)[] = [];
   readonly #flow: FlowCursor;
   readonly #message: MessageCursor;
+  readonly #arpView: ArpCursor;
   readonly #ocsf: OcsfOptions;
   /** Bit 0: what the originator sends leaves the monitored segments; bit 1: what the responder sends does. */
   readonly #leaves: Uint8Array;
@@ -222,7 +224,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       this.#tracker.segments,
       () => this.#streams.services,
     );
-    this.#message = new MessageCursor(this.#flow);
+    this.#message = new MessageCursor(this.#flow, this.#devices.texts);
+    this.#arpView = new ArpCursor(this.#devices.texts);
     this.#novelty = new NoveltySets(config.baseline.max_set_size, (slot) => this.#devices.devices[slot]?.type ?? '');
     this.#peers = this.#novelty.setId('new-peer:peer');
     this.#models = new WindowModels(config.seed);
@@ -777,17 +780,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       oui === device.oui && nic === device.nic ? device : this.#devices.sender(oui, nic, segment, this.#nowUs);
     // A probe (RFC 5227) asks with sender 0 and claims nothing.
     if (claimant !== undefined && senderIp !== 0) this.#devices.claim(claimant, p.ip, at, false, 'arp', this.#nowUs);
-    const view: ArpView = {
-      sender: claimant,
-      senderMac: macText(oui, nic),
-      senderIp: senderIp === 0 ? '' : ipText(p.ip, at, false),
-      senderKey: addressKey(p.ip, at, segment),
-      targetIp: ipText(p.ip, at + 4, false),
-      targetKey: addressKey(p.ip, at + 4, segment),
-      isRequest,
-      isGratuitous: senderIp === targetIp,
-    };
-    this.#engine.arp(view);
+    this.#arpView.set(p.ip, at, claimant, oui, nic, segment, isRequest);
+    this.#engine.arp(this.#arpView);
   }
 
   // ---- FlowListener ----
@@ -817,6 +811,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
 
   flowStarted(slot: number, _nowUs: number): void {
     if (this.#config.stage !== 'all') return;
+    this.#flow.began(slot);
     const flow = this.#flow.bind(slot);
     flow.ttlOfOrig = (this.#tracker.flows.flags(slot) & FLOW_FLAG.flipped) === 0;
     const { orig, resp } = flow;
@@ -970,7 +965,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     }
     this.#identity.observed(message, this.#nowUs);
     if (slot >= 0) this.#channels.message(slot, observation, this.#nowUs);
-    if (this.#engine.listensTo(kind)) this.#engine.message(message);
+    this.#engine.message(message);
     if (this.#out.observation !== undefined) {
       const community = slot >= 0 ? communityId(this.#tracker.flows, slot) : '';
       this.#out.observation({
@@ -1018,12 +1013,13 @@ class MessageCursor implements MessageView {
   fromOrig = true;
   observation!: ObservationView;
   readonly #flow: FlowCursor;
-  readonly #layer2 = new EndpointCursor();
+  readonly #layer2: EndpointCursor;
   #speaker: EndpointCursor;
   #listener: EndpointCursor | undefined;
 
-  constructor(flow: FlowCursor) {
+  constructor(flow: FlowCursor, texts: AddressTexts) {
     this.#flow = flow;
+    this.#layer2 = new EndpointCursor(texts);
     this.#speaker = flow.orig;
   }
 

@@ -70,7 +70,7 @@ interface Running {
 /** What a detector has asked to be kept, in the order of its calls. */
 interface Kept {
   /** Per device, by slot. */
-  readonly tables: Map<number, unknown>[];
+  readonly tables: unknown[][];
   readonly site: object[];
 }
 
@@ -212,11 +212,6 @@ export class DetectEngine {
     }
   }
 
-  /** True when some detector listens to this kind: building the view can be spared otherwise. */
-  listensTo(kind: string): boolean {
-    return this.#listeners(kind).length > 0;
-  }
-
   message(message: MessageView): void {
     const listeners = this.#listeners(message.kind);
     for (let i = 0; i < listeners.length; i++) {
@@ -292,7 +287,8 @@ export class DetectEngine {
   }
 
   deviceForgotten(device: Device): void {
-    for (const r of this.#running) for (const table of r.kept.tables) table.delete(device.slot);
+    for (const r of this.#running)
+      for (const table of r.kept.tables) if (device.slot < table.length) table[device.slot] = undefined;
     this.#options.novelty.forget(device);
   }
 
@@ -391,13 +387,16 @@ export class DetectEngine {
       },
       knows: (device, set, key) => novelty.knows(device.slot, setId(set), key),
       perDevice: <T>(create: () => T) => {
-        const table = before?.tables[kept.tables.length] ?? new Map<number, unknown>();
+        const table = (before?.tables[kept.tables.length] ?? []) as (T | undefined)[];
         kept.tables.push(table);
         return (device: DeviceView): T => {
-          let value = table.get(device.slot) as T | undefined;
+          const { slot } = device;
+          let value = table[slot];
           if (value === undefined) {
             value = create();
-            table.set(device.slot, value);
+            // Without holes: an array with holes is looked up like a map.
+            while (table.length <= slot) table.push(undefined);
+            table[slot] = value;
           }
           return value;
         };

@@ -177,7 +177,7 @@ export interface BindingView {
   readonly source: 'arp' | 'dhcp' | 'nd' | 'use';
 }
 
-/** ARP as it passes; requests and answers. */
+/** ARP as it passes; requests and answers. Reused between calls. */
 export interface ArpView {
   readonly sender: DeviceView | undefined;
   readonly senderMac: string;

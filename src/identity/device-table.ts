@@ -1,11 +1,13 @@
 import { WardwatchError } from '../kernel/errors.ts';
 import { hashNumbers, hashText } from '../lib/hash.ts';
-import { isMulticastIp, ipText, macText } from '../lib/address.ts';
+import { isMulticastIp, macText } from '../lib/address.ts';
+import { AddressTexts } from '../lib/address-texts.ts';
 import { createCidrSet } from '../lib/cidr.ts';
 import type { CidrSet } from '../lib/cidr.ts';
 import type { SegmentTable } from '../track/segments.ts';
 import type { IdentityConfig } from './config.ts';
 import { Device } from './device.ts';
+import type { AddressUse } from './device.ts';
 
 const NONE = -1;
 /** Who was heard within this time still has the address that it claimed. */
@@ -17,6 +19,14 @@ export interface Binding {
   claimed: boolean;
   sinceUs: number;
   lastUs: number;
+}
+
+/** An address in use: what there is to note when it is heard again. */
+interface Recent {
+  readonly device: Device;
+  readonly use: AddressUse;
+  readonly binding: Binding;
+  readonly words: Uint32Array;
 }
 
 /** An address was claimed by one device while another one, heard of recently, held it. */
@@ -44,6 +54,8 @@ export class DeviceTable {
   readonly devices: Device[] = [];
   count = 0;
   evictions = 0;
+  /** Texts of addresses, for whoever shows them. */
+  readonly texts = new AddressTexts();
   readonly #config: IdentityConfig;
   readonly #segments: SegmentTable;
   readonly #listener: DeviceTableListener;
@@ -51,6 +63,8 @@ export class DeviceTable {
   readonly #bindings = new Map<number, Binding>();
   readonly #usedBy = new Map<Device, number[]>();
   readonly #byAddress = new Map<number, Device>();
+  /** The address that each device was heard with last, by slot: mostly it is heard with it again. */
+  readonly #recent: (Recent | undefined)[] = [];
   readonly #keyOui: Uint32Array;
   readonly #keyNic: Uint32Array;
   readonly #keySegment: Uint32Array;
@@ -113,11 +127,11 @@ export class DeviceTable {
     nowUs: number,
   ): Device | undefined {
     if (isMulticastIp(words, at, v6) || !this.#networks.has(words, at, v6)) return undefined;
-    const id = addressKey(words, at, segment);
+    const id = bindingKey(words, at, segment);
     const known = this.#byAddress.get(id);
     if (known !== undefined || !create) return known;
     const vlan = this.#segments.name(segment);
-    const ip = ipText(words, at, v6);
+    const ip = this.texts.of(words, at, v6);
     const device = this.#create(`${vlan}/${ip}`, 0, 0, '', segment, vlan, nowUs);
     device.useAddress(ip, v6, true, nowUs);
     this.#byAddress.set(id, device);
@@ -131,11 +145,16 @@ export class DeviceTable {
 
   /** Holder of an IP address in a segment. */
   holder(words: Uint32Array, at: number, segment: number): Device | undefined {
-    return this.#bindings.get(addressKey(words, at, segment))?.device;
+    return this.#bindings.get(bindingKey(words, at, segment))?.device;
+  }
+
+  /** The same by {@link bindingKey}, for who asks often. */
+  holderOf(key: number): Device | undefined {
+    return this.#bindings.get(key)?.device;
   }
 
   binding(words: Uint32Array, at: number, segment: number): Binding | undefined {
-    return this.#bindings.get(addressKey(words, at, segment));
+    return this.#bindings.get(bindingKey(words, at, segment));
   }
 
   /** The device says by ARP, ND or DHCP that it has this address. */
@@ -148,8 +167,14 @@ export class DeviceTable {
     nowUs: number,
   ): void {
     if (isUnspecified(words, at, v6) || isMulticastIp(words, at, v6)) return;
-    const ip = ipText(words, at, v6);
-    const binding = this.#bindings.get(addressKey(words, at, device.segment));
+    const recent = this.#heardAgain(device, words, at, v6);
+    if (recent !== undefined && recent.use.claimed && recent.binding.claimed && device.ip === recent.use.ip) {
+      recent.use.lastUs = nowUs;
+      recent.binding.lastUs = nowUs;
+      return;
+    }
+    const ip = this.texts.of(words, at, v6);
+    const binding = this.#bindings.get(bindingKey(words, at, device.segment));
     if (
       source !== 'dhcp' &&
       binding !== undefined &&
@@ -165,17 +190,25 @@ export class DeviceTable {
       );
       return;
     }
-    device.useAddress(ip, v6, true, nowUs);
+    const use = device.useAddress(ip, v6, true, nowUs);
     this.#bind(device, words, at, ip, true, source, nowUs);
+    this.#remember(device, words, at, use);
   }
 
   /** A packet with this source address came from the device. Called at the start of flows, not per packet. */
   sent(device: Device, words: Uint32Array, at: number, v6: boolean, nowUs: number): void {
     if (isUnspecified(words, at, v6)) return;
-    const ip = ipText(words, at, v6);
+    const recent = this.#heardAgain(device, words, at, v6);
+    if (recent !== undefined) {
+      recent.use.lastUs = nowUs;
+      recent.binding.lastUs = nowUs;
+      return;
+    }
+    const ip = this.texts.of(words, at, v6);
     if (device.owns(ip)) {
-      device.useAddress(ip, v6, false, nowUs);
+      const use = device.useAddress(ip, v6, false, nowUs);
       this.#bind(device, words, at, ip, false, 'use', nowUs);
+      this.#remember(device, words, at, use);
       return;
     }
     if (device.isGateway) return;
@@ -200,8 +233,32 @@ export class DeviceTable {
       this.#becomeGateway(device);
       return;
     }
-    device.useAddress(ip, v6, false, nowUs);
+    const use = device.useAddress(ip, v6, false, nowUs);
     this.#bind(device, words, at, ip, false, 'use', nowUs);
+    this.#remember(device, words, at, use);
+  }
+
+  /** The address with which the device was heard last, where it is this one and still its own. */
+  #heardAgain(device: Device, words: Uint32Array, at: number, v6: boolean): Recent | undefined {
+    const r = this.#recent[device.slot];
+    return r !== undefined &&
+      r.words[3] === words[at + 3] &&
+      r.device === device &&
+      r.use.v6 === v6 &&
+      r.binding.device === device &&
+      r.use.endedUs === 0 &&
+      (!v6 || (r.words[0] === words[at] && r.words[1] === words[at + 1] && r.words[2] === words[at + 2]))
+      ? r
+      : undefined;
+  }
+
+  #remember(device: Device, words: Uint32Array, at: number, use: AddressUse | undefined): void {
+    const binding = this.binding(words, at, device.segment);
+    while (this.#recent.length <= device.slot) this.#recent.push(undefined);
+    this.#recent[device.slot] =
+      use === undefined || binding?.device !== device
+        ? undefined
+        : { device, use, binding, words: words.slice(at, at + 4) };
   }
 
   save(): unknown {
@@ -249,6 +306,7 @@ export class DeviceTable {
 
   #becomeGateway(device: Device): void {
     device.isGateway = true;
+    this.#recent[device.slot] = undefined;
     for (const use of [...device.addresses.values()])
       if (!use.claimed) {
         device.addresses.delete(use.ip);
@@ -271,7 +329,7 @@ export class DeviceTable {
     source: BindingChange['source'],
     nowUs: number,
   ): void {
-    const key = addressKey(words, at, device.segment);
+    const key = bindingKey(words, at, device.segment);
     const binding = this.#bindings.get(key);
     if (binding === undefined) {
       if (this.#bindings.size >= this.#config.max_devices * 4) return;
@@ -368,7 +426,8 @@ function macHash(oui: number, nic: number, segment: number): number {
   return h >>> 0;
 }
 
-function addressKey(words: Uint32Array, at: number, segment: number): number {
+/** Stable key of an address in a segment. */
+export function bindingKey(words: Uint32Array, at: number, segment: number): number {
   return hashNumbers(words[at]!, words[at + 1], words[at + 2], words[at + 3], segment);
 }
 
