@@ -1,11 +1,13 @@
 import { LOW, MEDIUM, defineDetector, endpointOf, figure, keepEndpoint, nameOf } from '../../src/detect/sdk.ts';
-import type { Anomaly, Endpoint, FlowView, Severity, WindowView } from '../../src/detect/sdk.ts';
+import type { Anomaly, Endpoint, FlowView, ModelScore, Severity, WindowView } from '../../src/detect/sdk.ts';
 
 interface Run {
   /** One bit a window, newest lowest: odd or not. */
   odd: number;
   extreme: number;
   firstUs: number;
+  /** Of the oddest window of the run. */
+  chance: ModelScore['chance'];
   lastStartUs: number;
   toldUs: number;
   toldSeverity: number;
@@ -86,6 +88,7 @@ export default defineDetector({
       odd: 0,
       extreme: 0,
       firstUs: 0,
+      chance: { pValue: 1, calibrated: true },
       lastStartUs: 0,
       toldUs: 0,
       toldSeverity: 0,
@@ -137,14 +140,15 @@ export default defineDetector({
           // A handful above nothing is no range: packets and connections are counted from ten, bytes from ten thousand.
           const floor =
             feature.startsWith('bytes') || feature.startsWith('payload') || feature === 'external_out' ? 10_000 : 10;
-          const ratio = value / Math.max(standing.high, floor);
+          // What was learned to happen now and then is no news, however rare.
+          const ratio = value / Math.max(standing.high, standing.most, floor);
           if (standing.z < z || ratio < excess) continue;
           if (ratio > most) most = ratio;
           rows.push({
             ratio,
             anomaly: {
               parameter: WORDS[feature] ?? feature,
-              expected: `${figure(standing.low)} to ${figure(standing.high)} in 10 s`,
+              expected: `${figure(standing.low)} to ${figure(standing.high)} in 10 s, at most ${figure(standing.most)}`,
               seen: figure(value),
               learned: standing.n,
               pValue: model.pValue,
@@ -156,7 +160,10 @@ export default defineDetector({
           run.extreme = 0;
           return;
         }
-        if (run.odd === 0) run.firstUs = window.startUs;
+        if (run.odd === 0) {
+          run.firstUs = window.startUs;
+          run.chance = model.chance;
+        } else if (model.chance.pValue < run.chance.pValue) run.chance = model.chance;
         run.odd |= 1;
         run.extreme = most >= extreme_factor ? run.extreme + 1 : 0;
         let n = 0;
@@ -183,13 +190,14 @@ export default defineDetector({
           firstUs: run.firstUs,
           title: 'Unusual behaviour',
           sentence: `${nameOf(device)} had ${top.seen} ${top.parameter} in 10 s, ${figure(most)} times the upper end of its usual range (${top.expected}), in ${n} of the last 8 windows.`,
+          chance: run.chance,
           evidence: [main === undefined || main.outward ? { src: self, dst: main?.end } : { src: main.end, dst: self }],
           anomalies: [
             ...rows.slice(0, 5).map((r) => r.anomaly),
             {
               parameter: 'how odd for its class',
               expected: `p above ${limit.toFixed(4)}`,
-              seen: `p = ${model.pValue.toFixed(4)} of ${model.nCalibration}, mostly by ${model.top
+              seen: `p = ${probability(model.chance)} (${rank(model)}), mostly by ${model.top
                 .slice(0, 3)
                 .map((t) => WORDS[t.feature] ?? t.feature)
                 .join(', ')}`,
@@ -208,3 +216,16 @@ export default defineDetector({
     };
   },
 });
+
+/** Extrapolated where it lies beyond calibration; said where that was not possible. */
+function probability(chance: ModelScore['chance']): string {
+  const text = chance.pValue < 0.001 ? chance.pValue.toExponential(1) : chance.pValue.toFixed(4);
+  return chance.calibrated ? text : `${text} or less, uncalibrated`;
+}
+
+function rank(model: ModelScore): string {
+  const above = Math.round(model.pValue * (model.nCalibration + 1)) - 1;
+  return above === 0
+    ? `odder than all ${model.nCalibration} windows of calibration`
+    : `rank ${above + 1} among ${model.nCalibration} windows of calibration`;
+}

@@ -29,9 +29,8 @@ import type { Criticality } from '../identity/risk.ts';
 import { F, FEATURES, FEATURE_COUNT } from '../features/catalogue.ts';
 import { WindowCounters } from '../features/windows.ts';
 import type { BaselineConfig } from '../baseline/config.ts';
-import { WindowModels } from '../baseline/models.ts';
+import { Baselines } from '../baseline/baselines.ts';
 import { NoveltySets } from '../baseline/novelty.ts';
-import { WindowBaseline } from '../baseline/windows.ts';
 import { DetectEngine } from '../detect/engine.ts';
 import type { DetectorStatus, RaisedFinding } from '../detect/engine.ts';
 import type { LoadedDetector } from '../detect/load.ts';
@@ -113,8 +112,6 @@ export interface HotPathCounters {
 const UNOBSERVED_US = 600_000_000;
 const WINDOW_US = 10_000_000;
 const LONG_WINDOW_US = 60_000_000;
-const LEARNED_SHORT = 128;
-const LEARNED_LONG = 64;
 const OPEN_SEGMENT_US = 5_000_000;
 
 /** Counters of the decoder as they are stored. */
@@ -173,11 +170,9 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   readonly #muted: Correlator;
   readonly #novelty: NoveltySets;
   /** The set by which learning is judged to be over. */
-  readonly #peers: number;
-  readonly #models: WindowModels;
   readonly #short: WindowCounters;
   readonly #long: WindowCounters;
-  readonly #baselines: ({ short: WindowBaseline; long: WindowBaseline } | undefined)[] = [];
+  readonly #baselines: Baselines;
   readonly #flow: FlowCursor;
   readonly #message: MessageCursor;
   readonly #arpView: ArpCursor;
@@ -227,8 +222,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#message = new MessageCursor(this.#flow, this.#devices.texts);
     this.#arpView = new ArpCursor(this.#devices.texts);
     this.#novelty = new NoveltySets(config.baseline.max_set_size, (slot) => this.#devices.devices[slot]?.type ?? '');
-    this.#peers = this.#novelty.setId('new-peer:peer');
-    this.#models = new WindowModels(config.seed);
+    this.#baselines = new Baselines(config.baseline, { seed: config.seed, novelty: this.#novelty });
     const slots = config.stage === 'all' ? config.identity.max_devices : 1;
     this.#short = new WindowCounters(slots);
     this.#long = new WindowCounters(slots);
@@ -250,7 +244,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#engine = new DetectEngine({
       detectors: config.stage === 'all' ? deps.detectors : [],
       novelty: this.#novelty,
-      models: this.#models,
+      models: this.#baselines.models,
       nowUs: () => this.#nowUs,
       devices: () => this.#devices.devices,
       deviceBeside: (device, mac) => this.#devices.byMac(mac, device.segment),
@@ -353,8 +347,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   /** Learning is over for all devices known now: models are trained, what is new from here on is reported. */
   closeLearning(): void {
     this.#decideAll();
-    for (const device of this.#devices.devices) this.#endLearning(device);
-    this.#train();
+    for (const device of this.#devices.devices) this.#endLearning(device, 'learning was closed for the whole site');
+    this.#baselines.trainAll(this.#devices.devices, this.#nowUs);
     this.#learningClosed = true;
   }
 
@@ -400,10 +394,9 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       tracker: this.#tracker.save(),
       streams: streams.state,
       novelty: this.#novelty.save(),
-      models: this.#models.save(),
       short: this.#short.save(),
       long: this.#long.save(),
-      baselines: this.#baselines.map((b) => (b === undefined ? undefined : { s: b.short.save(), l: b.long.save() })),
+      baselines: this.#baselines.save(),
       engine: this.#engine.save(),
       correlator: this.#correlator.save(),
       muted: this.#muted.save(),
@@ -453,10 +446,9 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       tracker: unknown;
       streams: unknown;
       novelty: unknown;
-      models: unknown;
       short: unknown;
       long: unknown;
-      baselines: ({ s: unknown; l: unknown } | undefined)[];
+      baselines: unknown;
       engine: unknown;
       correlator: unknown;
       muted: unknown;
@@ -472,16 +464,9 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#tracker.restore(parts.tracker);
     this.#streams.restore(parts.streams);
     this.#novelty.restore(parts.novelty);
-    this.#models.restore(parts.models);
     this.#short.restore(parts.short);
     this.#long.restore(parts.long);
-    parts.baselines.forEach((saved, slot) => {
-      if (saved === undefined) return;
-      const baseline = { short: new WindowBaseline(LEARNED_SHORT), long: new WindowBaseline(LEARNED_LONG) };
-      baseline.short.restore(saved.s);
-      baseline.long.restore(saved.l);
-      this.#baselines[slot] = baseline;
-    });
+    this.#baselines.restore(parts.baselines);
     this.#correlator.restore(parts.correlator);
     this.#muted.restore(parts.muted);
     this.#decisions.restore(parts.decisions, this.#deps.decisions, parts.nowUs);
@@ -624,6 +609,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#tracker.expire(nowUs);
     if (this.#config.stage !== 'all') return;
     if (nowUs % WINDOW_US === 0) this.#closeWindows(nowUs, false);
+    this.#baselines.second(this.#devices.devices, nowUs);
     this.#engine.second(nowUs);
     this.#correlator.second(nowUs);
     this.#muted.second(nowUs);
@@ -653,22 +639,19 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       if (device === undefined) continue;
       this.#long.finish(slot);
       this.#window(device, longStart, 60, this.#long, cut);
-      if (device.learning && !cut) this.#maybeEndLearning(device, nowUs);
+      if (device.learning && !cut && this.#baselines.hasLearned(device, nowUs))
+        this.#endLearning(device, 'its behaviour has become stable, or the longest time of learning is over');
     }
     this.#long.clearAll();
   }
 
   #window(device: Device, startUs: number, seconds: number, counters: WindowCounters, cut: boolean): void {
     const at = device.slot * FEATURE_COUNT;
-    let baseline = this.#baselines[device.slot];
-    if (baseline === undefined) {
-      baseline = { short: new WindowBaseline(LEARNED_SHORT), long: new WindowBaseline(LEARNED_LONG) };
-      this.#baselines[device.slot] = baseline;
-    }
-    const own = seconds === 10 ? baseline.short : baseline.long;
+    const own = this.#baselines.windows(device.slot, seconds);
     const model = this.#engine.window(device, startUs, seconds, counters.values, at, own);
-    // A window that was cut short is no example of a whole one; an odd one is no example of a usual one.
-    if (!cut && (device.learning || (model !== undefined && model.pValue > 0.2))) own.add(counters.values, at);
+    if (model !== undefined && seconds === 10) this.#correlator.budget.tested(this.#nowUs);
+    // A window that was cut short is no example of a whole one.
+    if (!cut) this.#baselines.took(device, startUs, seconds, counters.values, at, model?.pValue);
     if (this.#out.window !== undefined) {
       const features: Record<string, number> = {};
       for (let f = 0; f < FEATURE_COUNT; f++) features[FEATURES[f]!.name] = counters.values[at + f]!;
@@ -684,31 +667,11 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
 
   // ---- learning ----
 
-  #maybeEndLearning(device: Device, nowUs: number): void {
-    const age = (nowUs - device.firstUs) / 1e6;
-    const { min_learn_s, max_learn_s, stable_new_rate } = this.#config.baseline;
-    if (age < min_learn_s) return;
-    if (age < max_learn_s && this.#novelty.newRate(device.slot, this.#peers) > stable_new_rate) return;
-    this.#endLearning(device);
-    this.#train();
-  }
-
-  #endLearning(device: Device): void {
+  #endLearning(device: Device, why: string): void {
+    if (!device.learning) return;
     device.learning = false;
     device.version++;
-  }
-
-  #train(): void {
-    const known = this.#devices.devices.filter((d) => !d.isGateway && !d.learning);
-    for (const seconds of [10, 60]) {
-      const rows = [];
-      for (const device of known) {
-        const baseline = this.#baselines[device.slot];
-        if (baseline !== undefined)
-          rows.push({ type: device.type, windows: seconds === 10 ? baseline.short : baseline.long });
-      }
-      this.#models.train(seconds, rows);
-    }
+    this.#baselines.ended(device, this.#nowUs, why);
   }
 
   // ---- packets ----
@@ -939,7 +902,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#inventory.forget(device);
     this.#short.clear(device.slot);
     this.#long.clear(device.slot);
-    this.#baselines[device.slot] = undefined;
+    this.#baselines.forget(device.slot);
   }
 
   // ---- ObservationListener ----

@@ -17,6 +17,30 @@ export const baselineConfig = Type.Object(
       description:
         'Learning ends when the Good-Turing estimate that the next peer or service is new has fallen below this.',
     }),
+    min_windows: Type.Integer({
+      default: 30,
+      minimum: 1,
+      maximum: 10_000,
+      description: 'Minutes in which a device must have been active before learning ends by evidence.',
+    }),
+    retrain_s: Type.Integer({
+      default: 86_400,
+      minimum: 600,
+      description:
+        'The models of all classes are trained anew so often (event time), one model a second; a version of the ' +
+        'baselines is kept each time.',
+    }),
+    retrain_at_least_s: Type.Integer({
+      default: 3600,
+      minimum: 60,
+      description: 'Devices that finish learning are taken into the models after so many seconds at the latest.',
+    }),
+    max_versions: Type.Integer({
+      default: 6,
+      minimum: 2,
+      maximum: 100,
+      description: 'Versions of a baseline kept for each device, to compare and to go back to; some 700 bytes each.',
+    }),
     max_set_size: Type.Integer({
       default: 1024,
       minimum: 16,

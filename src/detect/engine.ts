@@ -234,7 +234,7 @@ export class DetectEngine {
     baseline: WindowBaseline | undefined,
   ): ModelScore | undefined {
     const view = this.#windowView;
-    const model = device.learning ? undefined : this.#options.models.judge(device.type, seconds, values, at);
+    const model = device.learning ? undefined : this.#options.models.judge(device.slot, device.type, seconds, values, at);
     view.set(device, startUs, seconds, values, at, baseline, model);
     if (model !== undefined)
       this.#options.onScore({

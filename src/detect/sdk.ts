@@ -153,6 +153,8 @@ export interface Standing {
   /** Usual range: the 0.5 and 99.5 % quantiles of what was learned. */
   readonly low: number;
   readonly high: number;
+  /** The largest that was learned. */
+  readonly most: number;
   /** Robust z on log1p: (log1p(x) - median) / max(1.4826 MAD, floor). */
   readonly z: number;
 }
@@ -162,6 +164,8 @@ export interface ModelScore {
   /** Conformal: share of calibration windows at least as odd, at least 1/(n+1). */
   readonly pValue: number;
   readonly nCalibration: number;
+  /** The same extrapolated beyond what calibration has seen, or marked as not calibrated: for {@link Finding.chance}. */
+  readonly chance: { readonly pValue: number; readonly calibrated: boolean };
   /** Features that carried the score, first = most. */
   readonly top: readonly { readonly feature: string; readonly weight: number }[];
 }
