@@ -42,11 +42,28 @@ export const HISTORY_BYTES = 16;
 /** Words of 32 bits a flow's record; its first eight are the addresses. */
 export const FLOW_WORDS = 32;
 const FLOATS = 8;
+const META = 9;
 const HASH = 10;
+/** Above the number of any segment. */
+const NO_META = 0xffff_ffff;
 const NEXT = 11;
 const PREV = 12;
 const BUCKET = 27;
 const HISTORY = 112;
+
+/** Where the tracker finds the fields in a record: for the first byte, half, word or float; the responder's is the next. */
+export const RECORD = {
+  FLAGS: 60,
+  ORIG_IS_HIGH: 61,
+  STATE: 62,
+  SHOWN: 48,
+  PACKETS: 13,
+  MAC: 16,
+  SEQ: 22,
+  LAST: 1,
+  BYTES: 2,
+  IP_BYTES: 4,
+} as const;
 
 /*
  * A record in words (128 bytes, two cache lines) and floats (64 bytes, one cache line):
@@ -67,15 +84,18 @@ export class FlowTable {
   evictions = 0;
   /** The records' words: the addresses of a flow begin at `slot * FLOW_WORDS`. */
   readonly words: Uint32Array;
+  /** The same records in halves of words and in bytes; the second array, of floats. For the tracker's short way. */
+  readonly halves: Uint16Array;
+  readonly octets: Uint8Array;
+  readonly floats: Float64Array;
   readonly #i32: Int32Array;
-  readonly #u16: Uint16Array;
-  readonly #u8: Uint8Array;
-  readonly #f64: Float64Array;
   readonly #hash: Int32Array;
   readonly #mask: number;
   readonly #free: Int32Array;
   #freeCount: number;
   readonly #bucket = new Int32Array(WHEEL).fill(NONE);
+  /** Where {@link FlowTable.fetch} leaves what it read, or the engine would see that nobody wants it. */
+  readonly #fetched = new Uint8Array(1);
   #second = NONE;
 
   constructor(capacity: number) {
@@ -83,9 +103,9 @@ export class FlowTable {
     const records = new ArrayBuffer(capacity * FLOW_WORDS * 4);
     this.words = new Uint32Array(records);
     this.#i32 = new Int32Array(records);
-    this.#u16 = new Uint16Array(records);
-    this.#u8 = new Uint8Array(records);
-    this.#f64 = new Float64Array(capacity * FLOATS);
+    this.halves = new Uint16Array(records);
+    this.octets = new Uint8Array(records);
+    this.floats = new Float64Array(capacity * FLOATS);
     let buckets = 1;
     while (buckets < capacity * 2) buckets *= 2;
     this.#mask = buckets - 1;
@@ -101,7 +121,7 @@ export class FlowTable {
     return {
       used,
       words: this.words.subarray(0, used * FLOW_WORDS),
-      floats: this.#f64.subarray(0, used * FLOATS),
+      floats: this.floats.subarray(0, used * FLOATS),
       free: this.#free.subarray(this.capacity - used, this.#freeCount),
       bucket: this.#bucket,
       second: this.#second,
@@ -130,7 +150,7 @@ export class FlowTable {
         'set hotPath.track.max_flows at least as high as before',
       );
     this.words.set(words);
-    this.#f64.set(floats);
+    this.floats.set(floats);
     const untouched = this.capacity - used;
     this.#free.set(free, untouched);
     this.#freeCount = untouched + free.length;
@@ -157,68 +177,68 @@ export class FlowTable {
 
   /** Bytes of memory that the table holds, whatever is in it. */
   get bytes(): number {
-    return this.words.byteLength + this.#f64.byteLength + this.#hash.byteLength + this.#free.byteLength;
+    return this.words.byteLength + this.floats.byteLength + this.#hash.byteLength + this.#free.byteLength;
   }
 
   /** Event time of the first packet. */
   startUs(slot: number): number {
-    return this.#f64[slot * 8]!;
+    return this.floats[slot * 8]!;
   }
   setStartUs(slot: number, value: number): void {
-    this.#f64[slot * 8] = value;
+    this.floats[slot * 8] = value;
   }
   /** Event time of the last packet. */
   lastUs(slot: number): number {
-    return this.#f64[slot * 8 + 1]!;
+    return this.floats[slot * 8 + 1]!;
   }
   setLastUs(slot: number, value: number): void {
-    this.#f64[slot * 8 + 1] = value;
+    this.floats[slot * 8 + 1] = value;
   }
   /** Payload bytes; TCP: by sequence numbers, so that retransmissions do not count. */
   origBytes(slot: number): number {
-    return this.#f64[slot * 8 + 2]!;
+    return this.floats[slot * 8 + 2]!;
   }
   setOrigBytes(slot: number, value: number): void {
-    this.#f64[slot * 8 + 2] = value;
+    this.floats[slot * 8 + 2] = value;
   }
   addOrigBytes(slot: number, n: number): void {
-    this.#f64[slot * 8 + 2]! += n;
+    this.floats[slot * 8 + 2]! += n;
   }
   respBytes(slot: number): number {
-    return this.#f64[slot * 8 + 3]!;
+    return this.floats[slot * 8 + 3]!;
   }
   setRespBytes(slot: number, value: number): void {
-    this.#f64[slot * 8 + 3] = value;
+    this.floats[slot * 8 + 3] = value;
   }
   addRespBytes(slot: number, n: number): void {
-    this.#f64[slot * 8 + 3]! += n;
+    this.floats[slot * 8 + 3]! += n;
   }
   origIpBytes(slot: number): number {
-    return this.#f64[slot * 8 + 4]!;
+    return this.floats[slot * 8 + 4]!;
   }
   setOrigIpBytes(slot: number, value: number): void {
-    this.#f64[slot * 8 + 4] = value;
+    this.floats[slot * 8 + 4] = value;
   }
   addOrigIpBytes(slot: number, n: number): void {
-    this.#f64[slot * 8 + 4]! += n;
+    this.floats[slot * 8 + 4]! += n;
   }
   respIpBytes(slot: number): number {
-    return this.#f64[slot * 8 + 5]!;
+    return this.floats[slot * 8 + 5]!;
   }
   setRespIpBytes(slot: number, value: number): void {
-    this.#f64[slot * 8 + 5] = value;
+    this.floats[slot * 8 + 5] = value;
   }
   addRespIpBytes(slot: number, n: number): void {
-    this.#f64[slot * 8 + 5]! += n;
+    this.floats[slot * 8 + 5]! += n;
   }
   missedBytes(slot: number): number {
-    return this.#f64[slot * 8 + 6]!;
+    return this.floats[slot * 8 + 6]!;
   }
   setMissedBytes(slot: number, value: number): void {
-    this.#f64[slot * 8 + 6] = value;
+    this.floats[slot * 8 + 6] = value;
   }
   addMissedBytes(slot: number, n: number): void {
-    this.#f64[slot * 8 + 6]! += n;
+    this.floats[slot * 8 + 6]! += n;
   }
   /** Low port << 16 | high port. */
   ports(slot: number): number {
@@ -248,30 +268,30 @@ export class FlowTable {
   }
   /** See {@link FLOW_FLAG}. */
   flags(slot: number): number {
-    return this.#u8[slot * 128 + 60]!;
+    return this.octets[slot * 128 + 60]!;
   }
   setFlags(slot: number, value: number): void {
-    this.#u8[slot * 128 + 60] = value;
+    this.octets[slot * 128 + 60] = value;
   }
   /** 1 where the originator is the high endpoint. */
   origIsHigh(slot: number): number {
-    return this.#u8[slot * 128 + 61]!;
+    return this.octets[slot * 128 + 61]!;
   }
   setOrigIsHigh(slot: number, value: number): void {
-    this.#u8[slot * 128 + 61] = value;
+    this.octets[slot * 128 + 61] = value;
   }
   /** See {@link TCP_STATE}. */
   origState(slot: number): number {
-    return this.#u8[slot * 128 + 62]!;
+    return this.octets[slot * 128 + 62]!;
   }
   setOrigState(slot: number, value: number): void {
-    this.#u8[slot * 128 + 62] = value;
+    this.octets[slot * 128 + 62] = value;
   }
   respState(slot: number): number {
-    return this.#u8[slot * 128 + 63]!;
+    return this.octets[slot * 128 + 63]!;
   }
   setRespState(slot: number, value: number): void {
-    this.#u8[slot * 128 + 63] = value;
+    this.octets[slot * 128 + 63] = value;
   }
   origOui(slot: number): number {
     return this.words[slot * 32 + 16]!;
@@ -312,23 +332,23 @@ export class FlowTable {
   }
   /** Index + 1 into the service names; 0 = unknown. */
   service(slot: number): number {
-    return this.#u16[slot * 64 + 50]!;
+    return this.halves[slot * 64 + 50]!;
   }
   setService(slot: number, value: number): void {
-    this.#u16[slot * 64 + 50] = value;
+    this.halves[slot * 64 + 50] = value;
   }
   /** Seconds of silence after which the flow ends. */
   timeoutS(slot: number): number {
-    return this.#u16[slot * 64 + 51]!;
+    return this.halves[slot * 64 + 51]!;
   }
   setTimeoutS(slot: number, value: number): void {
-    this.#u16[slot * 64 + 51] = value;
+    this.halves[slot * 64 + 51] = value;
   }
   historyLen(slot: number): number {
-    return this.#u8[slot * 128 + 104]!;
+    return this.octets[slot * 128 + 104]!;
   }
   setHistoryLen(slot: number, value: number): void {
-    this.#u8[slot * 128 + 104] = value;
+    this.octets[slot * 128 + 104] = value;
   }
   /** Next expected sequence number of a direction (highest seen). */
   seq(slot: number, fromOrig: boolean): number {
@@ -340,15 +360,62 @@ export class FlowTable {
   /** Notes that a direction has shown a history letter (a bit); true when it had before. */
   hasShown(slot: number, fromOrig: boolean, bit: number): boolean {
     const at = slot * 64 + (fromOrig ? 48 : 49);
-    const seen = this.#u16[at]!;
-    this.#u16[at] = seen | bit;
+    const seen = this.halves[at]!;
+    this.halves[at] = seen | bit;
     return (seen & bit) !== 0;
   }
   historyAt(slot: number, i: number): number {
-    return this.#u8[slot * 128 + HISTORY + i]!;
+    return this.octets[slot * 128 + HISTORY + i]!;
   }
   setHistory(slot: number, i: number, code: number): void {
-    this.#u8[slot * 128 + HISTORY + i] = code;
+    this.octets[slot * 128 + HISTORY + i] = code;
+  }
+
+  /**
+   * For each of the first `n` hashes the slot of a flow with that hash, or -1: to be checked by
+   * {@link FlowTable.holds} when its packet's turn comes. Reads what the tracker will need of each record, one
+   * packet independent of the other, so that the processor fetches many of them from memory at the same time.
+   */
+  fetch(hashes: Int32Array, slots: Int32Array, n: number): void {
+    const table = this.#hash;
+    const mask = this.#mask;
+    const i32 = this.#i32;
+    const floats = this.floats;
+    for (let k = 0; k < n; k++) slots[k] = table[hashes[k]! & mask]!;
+    let read = 0;
+    for (let k = 0; k < n; k++) {
+      const hash = hashes[k]!;
+      let entry = slots[k]!;
+      let b = hash & mask;
+      while (entry !== EMPTY && i32[(entry - 1) * FLOW_WORDS + HASH] !== hash) {
+        b = (b + 1) & mask;
+        entry = table[b]!;
+      }
+      slots[k] = entry - 1;
+      if (entry === EMPTY) continue;
+      read += i32[(entry - 1) * FLOW_WORDS + 16]! & 1;
+      if (floats[(entry - 1) * FLOATS + 1]! > 0) read++;
+    }
+    this.#fetched[0] = read;
+  }
+
+  /** True where `slot`, found earlier, is (still, or again) the flow with this key. */
+  holds(slot: number, words: Uint32Array, low: number, high: number, ports: number, meta: number): boolean {
+    const addr = this.words;
+    const a = slot * FLOW_WORDS;
+    return (
+      addr[a + 3] === words[low + 3] &&
+      addr[a + 7] === words[high + 3] &&
+      addr[a + 8] === ports &&
+      addr[a + META] === meta &&
+      ((meta & 256) === 0 ||
+        (addr[a] === words[low] &&
+          addr[a + 1] === words[low + 1] &&
+          addr[a + 2] === words[low + 2] &&
+          addr[a + 4] === words[high] &&
+          addr[a + 5] === words[high + 1] &&
+          addr[a + 6] === words[high + 2]))
+    );
   }
 
   /**
@@ -358,27 +425,12 @@ export class FlowTable {
   lookUp(hash: number, words: Uint32Array, low: number, high: number, ports: number, meta: number): number {
     const table = this.#hash;
     const mask = this.#mask;
-    const addr = this.words;
     for (let b = hash & mask; ; b = (b + 1) & mask) {
       const entry = table[b]!;
       if (entry === EMPTY) return NONE;
       const slot = entry - 1;
-      const a = slot * FLOW_WORDS;
-      if (this.#i32[a + HASH] !== hash) continue;
-      if (
-        addr[a + 3] === words[low + 3] &&
-        addr[a + 7] === words[high + 3] &&
-        addr[a + 8] === ports &&
-        addr[a + 9] === meta &&
-        ((meta & 256) === 0 ||
-          (addr[a] === words[low] &&
-            addr[a + 1] === words[low + 1] &&
-            addr[a + 2] === words[low + 2] &&
-            addr[a + 4] === words[high] &&
-            addr[a + 5] === words[high + 1] &&
-            addr[a + 6] === words[high + 2]))
-      )
-        return slot;
+      if (this.#i32[slot * FLOW_WORDS + HASH] !== hash) continue;
+      if (this.holds(slot, words, low, high, ports, meta)) return slot;
     }
   }
 
@@ -407,9 +459,9 @@ export class FlowTable {
     this.#i32[a + HASH] = hash;
     this.#i32[a + BUCKET] = NONE;
     const f = slot * FLOATS;
-    this.#f64[f] = nowUs;
-    this.#f64[f + 1] = nowUs;
-    for (let i = 2; i < FLOATS; i++) this.#f64[f + i] = 0;
+    this.floats[f] = nowUs;
+    this.floats[f + 1] = nowUs;
+    for (let i = 2; i < FLOATS; i++) this.floats[f + i] = 0;
     this.setOrigDevice(slot, NONE);
     this.setRespDevice(slot, NONE);
     this.setTimeoutS(slot, timeoutS);
@@ -436,6 +488,8 @@ export class FlowTable {
     }
     table[hole] = EMPTY;
     this.#unlink(slot);
+    // What `fetch` found before must not take the freed record for a flow.
+    this.words[slot * FLOW_WORDS + META] = NO_META;
     this.#free[this.#freeCount++] = slot;
     this.count--;
     // With nothing left to expire the wheel may start anywhere: event time can have been set back.

@@ -10,6 +10,12 @@ export class SegmentTable {
   #ids = new Map<number, number>([[0, 0]]);
   #lastKey = 0;
   #lastId = 0;
+  /** Id + 1 by VLAN id, for segments of one tag and no VNI, which nearly all are; 0 = not seen yet. */
+  readonly #byVlan = new Uint16Array(4096);
+
+  constructor() {
+    this.#byVlan[0] = 1;
+  }
   /** Packets of segments beyond the limit, which were taken for segment 0. */
   overflow = 0;
 
@@ -28,9 +34,16 @@ export class SegmentTable {
       this.vni.push(vni);
       this.#ids.set(key, id);
     }
+    if (key < 4096) this.#byVlan[key] = id + 1;
     this.#lastKey = key;
     this.#lastId = id;
     return id;
+  }
+
+  /** The number of a segment that has one and is quickly found, else -1. */
+  known(vlan: number, vni: number): number {
+    if (vni !== 0) return vni * 16_777_216 + vlan === this.#lastKey ? this.#lastId : -1;
+    return vlan < 4096 ? this.#byVlan[vlan]! - 1 : vlan === this.#lastKey ? this.#lastId : -1;
   }
 
   save(): unknown {

@@ -1,10 +1,17 @@
 import { LAYER } from '../decode/packets.ts';
 import type { PacketColumns } from '../decode/packets.ts';
 import type { TrackConfig } from './config.ts';
-import { FLOW_FLAG, FlowTable, HISTORY_BYTES, TCP_STATE, flowHash } from './flow-table.ts';
+import { FLOW_FLAG, FLOW_WORDS, FlowTable, HISTORY_BYTES, RECORD, TCP_STATE, flowHash } from './flow-table.ts';
+
+const { FLAGS, ORIG_IS_HIGH, STATE, PACKETS, MAC, SEQ, SHOWN, LAST, BYTES, IP_BYTES } = RECORD;
 import { SegmentTable } from './segments.ts';
 
 const NONE = -1;
+/** Rows that {@link Tracker.prepare} looks up at once: enough to hide the memory, few enough to stay in the cache. */
+export const BLOCK_ROWS = 128;
+const UNPREPARED = 0;
+const SRC_IS_LOW = 1;
+const SRC_IS_HIGH = 2;
 const FIN = 1;
 const SYN = 2;
 const RST = 4;
@@ -24,6 +31,10 @@ const H = {
   odd: [512, 0x71],
   flip: [1024, 0x5e],
 } as const;
+
+/** Bits of the two letters that most packets bring. */
+const ACK_SHOWN = H.ack[0];
+const DATA_SHOWN = H.data[0];
 
 /** Told of the rare moments in a flow's life. The slot's columns are valid during the call. */
 export interface FlowListener {
@@ -86,11 +97,19 @@ export class Tracker {
   readonly segments = new SegmentTable();
   /** 0 = from the originator, 1 = from the responder. */
   direction = 0;
-  /** Sequence position of the payload relative to what was expected: 0 in order, > 0 hole before it, < 0 (partly) old. */
-  seqDelta = 0;
+  /** Event time of the packet, epoch microseconds: a number in an array, since one that is handed on is allocated. */
+  readonly clock = new Float64Array(1);
   readonly #config: TrackConfig;
   readonly #listener: FlowListener;
   readonly #serverPorts: Uint8Array;
+  /** First row of the block that was prepared, and what is known of its packets' flows. */
+  #from = 0;
+  readonly #orders = new Uint8Array(BLOCK_ROWS);
+  readonly #hashes = new Int32Array(BLOCK_ROWS);
+  readonly #metas = new Uint32Array(BLOCK_ROWS);
+  readonly #ports = new Uint32Array(BLOCK_ROWS);
+  readonly #slots = new Int32Array(BLOCK_ROWS);
+  #srcIsHigh = false;
 
   constructor(config: TrackConfig, listener: FlowListener, serverPorts: readonly number[] = []) {
     this.#config = config;
@@ -118,8 +137,138 @@ export class Tracker {
     this.flows.remove(slot);
   }
 
-  /** Slot of the packet's flow, or -1 where the packet belongs to none. `nowUs` never goes backwards. */
-  track(p: PacketColumns, i: number, nowUs: number): number {
+  /**
+   * Looks up the flows of rows `from` to `to - 1` (at most {@link BLOCK_ROWS}) all at once; to be called before
+   * {@link Tracker.track} is called for these rows. Changes nothing: what it found is checked again there.
+   */
+  prepare(p: PacketColumns, from: number, to: number): void {
+    this.#from = from;
+    const { layer, ip, ipVersion, ipProto, srcPort, dstPort, vlan, vni } = p;
+    const hashes = this.#hashes;
+    const metas = this.#metas;
+    const ports = this.#ports;
+    const orders = this.#orders;
+    for (let i = from, k = 0; i < to; i++, k++) {
+      orders[k] = UNPREPARED;
+      hashes[k] = 0;
+      if (layer[i] !== LAYER.tcp && layer[i] !== LAYER.udp) continue;
+      const segment = this.segments.known(vlan[i]!, vni[i]!);
+      if (segment < 0) continue;
+      const v6 = ipVersion[i] === 6;
+      const src = i * 8;
+      const dst = src + 4;
+      let order = 0;
+      if (v6) for (let w = 0; w < 3 && order === 0; w++) order = ip[src + w]! - ip[dst + w]!;
+      if (order === 0) order = ip[src + 3]! - ip[dst + 3]!;
+      const a = srcPort[i]!;
+      const b = dstPort[i]!;
+      if (order === 0) order = a - b;
+      const meta = (ipProto[i]! | (v6 ? 256 : 0) | (segment << 9)) >>> 0;
+      const both = order > 0 ? ((b << 16) | a) >>> 0 : ((a << 16) | b) >>> 0;
+      orders[k] = order > 0 ? SRC_IS_HIGH : SRC_IS_LOW;
+      metas[k] = meta;
+      ports[k] = both;
+      hashes[k] = order > 0 ? flowHash(ip, dst, src, both, meta) : flowHash(ip, src, dst, both, meta);
+    }
+    this.flows.fetch(hashes, this.#slots, to - from);
+  }
+
+  /**
+   * Slot of the packet's flow, or -1 where the packet belongs to none. Event time is that of
+   * {@link Tracker.clock}, which never goes backwards.
+   */
+  track(p: PacketColumns, i: number): number {
+    const layer = p.layer[i]!;
+    const k = i - this.#from;
+    const order = this.#orders[k]!;
+    const flows = this.flows;
+    const src = i * 8;
+    let slot = NONE;
+    let srcIsHigh = false;
+    let meta = 0;
+    if (order === UNPREPARED) {
+      slot = this.#trackOther(p, i);
+      if (slot === NONE) return NONE;
+      meta = flows.meta(slot);
+      srcIsHigh = this.#srcIsHigh;
+    } else {
+      srcIsHigh = order === SRC_IS_HIGH;
+      meta = this.#metas[k]!;
+      const ports = this.#ports[k]!;
+      const low = srcIsHigh ? src + 4 : src;
+      const high = srcIsHigh ? src : src + 4;
+      slot = this.#slots[k]!;
+      if (slot === NONE || !flows.holds(slot, p.ip, low, high, ports, meta))
+        slot = flows.lookUp(this.#hashes[k]!, p.ip, low, high, ports, meta);
+      if (slot === NONE || (layer === LAYER.tcp && (p.tcpFlags[i]! & (SYN | ACK | RST)) === SYN)) {
+        slot = this.#begin(
+          p,
+          i,
+          slot,
+          this.#hashes[k]!,
+          low,
+          high,
+          ports,
+          meta,
+          srcIsHigh,
+          p.srcPort[i]!,
+          p.dstPort[i]!,
+        );
+        if (slot === NONE) return NONE;
+      }
+    }
+    const { words, halves, octets, floats } = flows;
+    const bytesAt = slot * 128;
+    const fromOrig = (octets[bytesAt + ORIG_IS_HIGH] === 1) === srcIsHigh;
+    const side = fromOrig ? 0 : 1;
+    this.direction = side;
+    const at = slot * FLOW_WORDS;
+    const floatsAt = slot * 8;
+    floats[floatsAt + LAST] = this.clock[0]!;
+    const mac = at + MAC + side * 2;
+    const packets = at + PACKETS + side;
+    if (words[mac] !== p.srcOui[i] || words[mac + 1] !== p.srcNic[i] || (side === 1 && words[packets] === 0))
+      this.#move(p, i, slot, side, meta >>> 9, (meta & 256) !== 0, this.clock[0]!);
+    words[packets]!++;
+    floats[floatsAt + IP_BYTES + side]! += p.ipLen[i]!;
+    const shown = halves[slot * 64 + SHOWN + side]!;
+    const flowFlags = octets[bytesAt + FLAGS]!;
+    const wire = p.payWire[i]!;
+    if (layer === LAYER.tcp) {
+      const flags = p.tcpFlags[i]!;
+      // Between handshake and end, in order, nothing seen for the first time: only the counters change.
+      if (
+        (flags & (SYN | FIN | RST)) === 0 &&
+        octets[bytesAt + STATE + side]! > TCP_STATE.synAckSent &&
+        p.tcpWindow[i] !== 0 &&
+        (fromOrig || (flowFlags & FLOW_FLAG.answered) !== 0)
+      ) {
+        if (wire === 0 || p.event[i] !== 0) {
+          if ((shown & ACK_SHOWN) !== 0) return slot;
+        } else if (
+          (shown & DATA_SHOWN) !== 0 &&
+          words[at + SEQ + side] === p.tcpSeq[i] &&
+          (flowFlags & FLOW_FLAG.established) !== 0
+        ) {
+          floats[floatsAt + BYTES + side]! += wire;
+          words[at + SEQ + side] = words[at + SEQ + side]! + wire;
+          return slot;
+        }
+      }
+      this.#tcp(p, i, slot, flags, fromOrig, this.clock[0]!);
+      return slot;
+    }
+    floats[floatsAt + BYTES + side]! += wire;
+    if ((shown & DATA_SHOWN) === 0) this.#letter(slot, fromOrig, H.data);
+    if (!fromOrig && (flowFlags & FLOW_FLAG.answered) === 0) {
+      flows.setFlags(slot, flows.flags(slot) | (FLOW_FLAG.answered | FLOW_FLAG.established));
+      this.#listener.flowEstablished(slot, this.clock[0]!);
+    }
+    return slot;
+  }
+
+  /** The flow of a packet that was not prepared: neither TCP nor UDP, or the first of its segment. */
+  #trackOther(p: PacketColumns, i: number): number {
     const layer = p.layer[i]!;
     if (layer < LAYER.network || layer === LAYER.fragment || layer === LAYER.control) return NONE;
     if (layer === LAYER.network && p.event[i] !== 0) return NONE;
@@ -127,7 +276,6 @@ export class Tracker {
     const dst = src + 4;
     const words = p.ip;
     const v6 = p.ipVersion[i] === 6;
-    const proto = p.ipProto[i]!;
     let srcPort = 0;
     let dstPort = 0;
     if (layer === LAYER.tcp || layer === LAYER.udp || layer === LAYER.sctp) {
@@ -145,56 +293,39 @@ export class Tracker {
     // Unpaired ICMP has a type and a code, no two ends: it stays as it was sent (so does Community ID).
     const oneWayIcmp = layer === LAYER.icmp && (v6 ? ICMP6_PAIR[srcPort]! : ICMP4_PAIR[srcPort]!) < 0;
     const srcIsHigh = order > 0 && !oneWayIcmp;
+    this.#srcIsHigh = srcIsHigh;
     const low = srcIsHigh ? dst : src;
     const high = srcIsHigh ? src : dst;
     const ports = srcIsHigh ? ((dstPort << 16) | srcPort) >>> 0 : ((srcPort << 16) | dstPort) >>> 0;
     const segment = this.segments.id(p.vlan[i]!, p.vni[i]!);
-    const meta = (proto | (v6 ? 256 : 0) | (segment << 9)) >>> 0;
+    const meta = (p.ipProto[i]! | (v6 ? 256 : 0) | (segment << 9)) >>> 0;
     const hash = flowHash(words, low, high, ports, meta);
-    const flows = this.flows;
-    let slot = flows.lookUp(hash, words, low, high, ports, meta);
+    const slot = this.flows.lookUp(hash, words, low, high, ports, meta);
+    return this.#begin(p, i, slot, hash, low, high, ports, meta, srcIsHigh, srcPort, dstPort);
+  }
+
+  /** A new flow where there is none, or where its ports are used again (RFC 9293 3.6.1). */
+  #begin(
+    p: PacketColumns,
+    i: number,
+    known: number,
+    hash: number,
+    low: number,
+    high: number,
+    ports: number,
+    meta: number,
+    srcIsHigh: boolean,
+    srcPort: number,
+    dstPort: number,
+  ): number {
+    const layer = p.layer[i]!;
     const tcpFlags = layer === LAYER.tcp ? p.tcpFlags[i]! : 0;
-    if (slot !== NONE && layer === LAYER.tcp && (tcpFlags & (SYN | ACK | RST)) === SYN && this.#isOver(slot)) {
-      // The same ports used again: a new flow (RFC 9293 3.6.1).
-      this.#end(slot, nowUs);
-      slot = NONE;
+    const nowUs = this.clock[0]!;
+    if (known !== NONE) {
+      if (layer !== LAYER.tcp || (tcpFlags & (SYN | ACK | RST)) !== SYN || !this.#isOver(known)) return known;
+      this.#end(known, nowUs);
     }
-    if (slot === NONE) {
-      slot = this.#start(p, i, hash, low, high, ports, meta, srcIsHigh, layer, tcpFlags, srcPort, dstPort, nowUs);
-      if (slot === NONE) return NONE;
-    }
-    const fromOrig = (flows.origIsHigh(slot) === 1) === srcIsHigh;
-    this.direction = fromOrig ? 0 : 1;
-    flows.setLastUs(slot, nowUs);
-    const oui = p.srcOui[i]!;
-    const nic = p.srcNic[i]!;
-    if (fromOrig) {
-      if (flows.origOui(slot) !== oui || flows.origNic(slot) !== nic) this.#move(p, i, slot, 0, segment, v6, nowUs);
-      flows.addOrigPkts(slot, 1);
-      flows.addOrigIpBytes(slot, p.ipLen[i]!);
-    } else {
-      if (flows.respOui(slot) !== oui || flows.respNic(slot) !== nic || flows.respPkts(slot) === 0)
-        this.#move(p, i, slot, 1, segment, v6, nowUs);
-      flows.addRespPkts(slot, 1);
-      flows.addRespIpBytes(slot, p.ipLen[i]!);
-    }
-    this.seqDelta = 0;
-    if (layer === LAYER.tcp) {
-      this.#tcp(p, i, slot, tcpFlags, fromOrig, nowUs);
-    } else {
-      if (fromOrig) {
-        flows.addOrigBytes(slot, p.payWire[i]!);
-        this.#letter(slot, true, H.data);
-      } else {
-        flows.addRespBytes(slot, p.payWire[i]!);
-        this.#letter(slot, false, H.data);
-      }
-      if (!fromOrig && (flows.flags(slot) & FLOW_FLAG.answered) === 0) {
-        flows.setFlags(slot, flows.flags(slot) | (FLOW_FLAG.answered | FLOW_FLAG.established));
-        this.#listener.flowEstablished(slot, nowUs);
-      }
-    }
-    return slot;
+    return this.#start(p, i, hash, low, high, ports, meta, srcIsHigh, layer, tcpFlags, srcPort, dstPort, nowUs);
   }
 
   save(): unknown {
@@ -397,11 +528,9 @@ export class Tracker {
       const expected = flows.seq(slot, fromOrig);
       const ahead = (seq - expected) | 0;
       const newBytes = (seq + len - expected) | 0;
-      this.seqDelta = ahead;
       if (newBytes > 0) {
         // A jump by more than a window is a broken number, not a hole: start counting again there.
         if (ahead > 1 << 24) {
-          this.seqDelta = 0;
           if (fromOrig) flows.addOrigBytes(slot, len);
           else flows.addRespBytes(slot, len);
         } else if (fromOrig) flows.addOrigBytes(slot, newBytes);

@@ -6,8 +6,6 @@
 const MAX_DATAGRAM = 65535;
 const MAX_FRAGMENTS = 128;
 
-const EMPTY = new Uint8Array(0);
-
 /** A larger buffer that begins with the bytes of the former one. */
 function createBuffer(former: Uint8Array, size: number): Uint8Array {
   const buffer = new Uint8Array(size);
@@ -121,10 +119,11 @@ export class FragmentTable {
     if (!more) slot.total = end;
     if (slot.total === 0 || slot.have < slot.total) return PENDING;
     this.counters.completed++;
+    // The bytes are handed out until the next call: the slot takes the buffer that was handed out before.
+    const before = this.bytes;
     this.bytes = slot.bytes;
     this.length = slot.total;
-    // The bytes are handed out, so the slot gets a new buffer when it is used again.
-    slot.bytes = EMPTY;
+    slot.bytes = before;
     this.#release(slot);
     return this.length;
   }
