@@ -120,9 +120,11 @@ export class Decisions {
     return this.#all;
   }
 
-  /** How many findings each has caught. */
-  hits(): Record<string, number> {
-    return Object.fromEntries([...this.#hits].sort(([a], [b]) => (a < b ? -1 : 1)));
+  /** How many findings each has caught since this was last asked. */
+  takeHits(): Record<string, number> {
+    const hits = Object.fromEntries([...this.#hits].sort(([a], [b]) => (a < b ? -1 : 1)));
+    this.#hits.clear();
+    return hits;
   }
 
   /**

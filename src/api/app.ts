@@ -15,9 +15,11 @@ import { createEventHub } from './events.ts';
 import { createHostCheck } from './host-check.ts';
 import { ProblemError, problemOf, registerProblems, sendFrameworkError } from './problems.ts';
 import { registerApiRoutes, registerProbeRoutes } from './routes.ts';
+import { registerRulesRoutes } from './rules-routes.ts';
 import { registerSessionRoutes } from './session-routes.ts';
 import { createTls } from './tls.ts';
 import { registerTokensRoutes } from './tokens-routes.ts';
+import { registerTriageRoutes } from './triage-routes.ts';
 import { registerUsersRoutes } from './users-routes.ts';
 
 const CONTENT_SECURITY_POLICY = {
@@ -137,6 +139,7 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
       },
       tags: [
         { name: 'alerts', description: 'What needs a person' },
+        { name: 'triage', description: 'What people make of alerts' },
         { name: 'devices', description: 'What is on the network' },
         { name: 'system', description: 'What Wardwatch itself is doing' },
         { name: 'access', description: 'People, tokens and the audit log' },
@@ -147,6 +150,11 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
   await app.register(
     async (scope) => {
       registerApiRoutes(scope, config, deps, hub);
+      if (deps.triage !== undefined) {
+        const { triage, store } = deps;
+        registerTriageRoutes(scope, { triage, store });
+        registerRulesRoutes(scope, { triage, store, status: () => deps.status() });
+      }
       if (deps.access === undefined) return;
       registerSessionRoutes(scope, deps.access);
       registerTokensRoutes(scope, deps.access);

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import type { Access } from '../access/index.ts';
+import type { Triage } from '../desk/triage.ts';
 import type { Reporter } from '../kernel/component.ts';
 import type { AlertRow, DeviceRow } from '../kernel/rows.ts';
 import type { Store } from '../store/contract.ts';
@@ -58,7 +59,9 @@ export type PipelineStatus = Static<typeof pipelineStatusSchema>;
 export type LiveEvent =
   | { type: 'alert'; change: 'created' | 'updated'; row: AlertRow }
   | { type: 'device'; change: 'created' | 'updated'; row: DeviceRow }
-  | { type: 'status'; status: PipelineStatus };
+  | { type: 'status'; status: PipelineStatus }
+  /** People or rules have changed what is made of alerts: their uids, or so many that only the number is told. */
+  | { type: 'triage'; uids: readonly string[]; total: number };
 
 /** Whether requests can be served, check by check. */
 export interface Readiness {
@@ -71,6 +74,8 @@ export interface ApiDeps {
   store: Store;
   /** People and the audit log; without it everybody is an admin and nothing is written down. */
   access?: Access;
+  /** What people make of alerts; without it the queue is the plain list of alerts. */
+  triage?: Triage;
   reporter: Reporter;
   /** Version of Wardwatch, as in package.json. */
   version: string;

@@ -3,6 +3,7 @@ import type { Reporter } from '../kernel/component.ts';
 import type { AlertRow, DeviceRow } from '../kernel/rows.ts';
 import type { ApiConfig } from './config.ts';
 import type { ApiDeps, LiveEvent } from './contract.ts';
+import type { TriageEvent } from './schemas-triage.ts';
 import type { AlertEvent, AlertSummary, DeviceEvent, DeviceSummary, StatusEvent } from './schemas.ts';
 
 /**
@@ -59,10 +60,12 @@ export function createEventHub(config: HubConfig, deps: HubDeps, boot: string): 
       text = frame('status', event.status satisfies StatusEvent);
     } else {
       sequence++;
-      const body: AlertEvent | DeviceEvent =
-        event.type === 'alert'
-          ? { change: event.change, alert: summaryOfAlert(event.row) }
-          : { change: event.change, device: summaryOfDevice(event.row) };
+      const body: AlertEvent | DeviceEvent | TriageEvent =
+        event.type === 'triage'
+          ? { uids: event.uids, total: event.total }
+          : event.type === 'alert'
+            ? { change: event.change, alert: summaryOfAlert(event.row) }
+            : { change: event.change, device: summaryOfDevice(event.row) };
       text = frame(event.type, body, `${boot}-${sequence}`);
       ring.push(text);
       if (ring.length > config.event_history) ring.shift();

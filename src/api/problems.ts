@@ -23,6 +23,8 @@ export const problemSchema = Type.Object(
         }),
       ),
     ),
+    current: Type.Optional(Type.Unknown({ description: 'With a stale edit: what is there now.' })),
+    yours: Type.Optional(Type.Unknown({ description: 'With a stale edit: what was asked for.' })),
     checks: Type.Optional(
       Type.Array(Type.Object({ name: Type.String(), ok: Type.Boolean(), detail: Type.Optional(Type.String()) })),
     ),
@@ -31,17 +33,19 @@ export const problemSchema = Type.Object(
 );
 export type Problem = Static<typeof problemSchema>;
 
+type ProblemExtra = Pick<Problem, 'remedy' | 'errors' | 'checks' | 'current' | 'yours'>;
+
 /** To be thrown by handlers: becomes a problem document with these members. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
   readonly statusCode: number;
   readonly kind: string;
-  readonly extra: Pick<Problem, 'remedy' | 'errors' | 'checks'>;
+  readonly extra: ProblemExtra;
   constructor(
     statusCode: number,
     kind: string,
     detail: string,
-    extra: Pick<Problem, 'remedy' | 'errors' | 'checks'> = {},
+    extra: ProblemExtra = {},
   ) {
     super(detail);
     this.statusCode = statusCode;

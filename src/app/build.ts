@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Decision } from '../alerts/decisions.ts';
 import type { Config } from '../config/index.ts';
 import { dissectors } from '../decode/app/registry.ts';
 import { loadDetectors } from '../detect/load.ts';
@@ -22,6 +23,8 @@ export interface HotPathSettings {
   /** Profiles that are loaded already, for who builds many; they are only read. */
   readonly knowledge?: Knowledge;
   readonly onDetectorFailure?: (id: string, reason: string) => void;
+  /** What people decided before the first frame. */
+  readonly decisions?: readonly Decision[];
 }
 
 export interface BuiltHotPath {
@@ -55,6 +58,7 @@ export async function buildHotPath(settings: HotPathSettings): Promise<BuiltHotP
       decider: knowledge === undefined ? { decide: () => undefined } : createDecider(knowledge, createOuiTable()),
       criticality: (profile) => criticality.get(profile),
       output: settings.output,
+      ...(settings.decisions === undefined ? {} : { decisions: settings.decisions }),
       ...(settings.onDetectorFailure === undefined ? {} : { onDetectorFailure: settings.onDetectorFailure }),
     },
   );

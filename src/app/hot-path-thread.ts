@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
 import type { ErrorCode } from '../kernel/errors.ts';
+import type { Decision } from '../alerts/decisions.ts';
 import type { Reporter } from '../kernel/component.ts';
 import { standardInput } from './standard-input.ts';
 import type { PipelineHost, PipelineProgress, PipelineRequest } from './pipeline.ts';
@@ -15,6 +16,8 @@ export interface HotPathThread {
    * where it failed, or where the rows could not be stored.
    */
   readonly ended: Promise<void>;
+  /** What people have decided, all of it; `host.decided` tells from when on the hot path obeys. */
+  decide(decisions: readonly Decision[]): void;
   /** Ends the thread at once. */
   terminate(): Promise<void>;
 }
@@ -44,6 +47,9 @@ export function startHotPathThread(request: PipelineRequest, host: PipelineHost,
         case 'report':
           passReport(message.call, host.reporter);
           break;
+        case 'decided':
+          host.decided?.(message.decisions, message.hits);
+          break;
         case 'failed': {
           const error = new WardwatchError(message.code as ErrorCode, message.message, message.remedy);
           storing.then(() => reject(error), reject);
@@ -62,6 +68,7 @@ export function startHotPathThread(request: PipelineRequest, host: PipelineHost,
   });
   return {
     ended,
+    decide: (decisions) => say({ type: 'decisions', decisions }),
     terminate: async () => {
       await worker.terminate();
       // A pipe that its writer keeps open must not keep the process.

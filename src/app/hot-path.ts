@@ -268,9 +268,9 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     return this.#decisions.replace(decisions, this.#nowUs);
   }
 
-  /** How many findings each decision has met. */
-  decisionHits(): Record<string, number> {
-    return this.#decisions.hits();
+  /** How many findings each decision has met since this was last asked. */
+  takeDecisionHits(): Record<string, number> {
+    return this.#decisions.takeHits();
   }
 
   #found(finding: RaisedFinding): void {

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Decision } from '../alerts/decisions.ts';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
 import { runPipeline } from './pipeline.ts';
 import type { PipelineRequest } from './pipeline.ts';
@@ -12,8 +13,10 @@ async function main(): Promise<void> {
   if (port === null) throw new Error('pipeline-worker must be started as a worker thread');
   const stop = new AbortController();
   let stored: (() => void) | undefined;
+  let decide: ((decisions: readonly Decision[]) => void) | undefined;
   port.on('message', (message: ToWorker) => {
     if (message.type === 'stop') stop.abort();
+    else if (message.type === 'decisions') decide?.(message.decisions);
     else stored?.();
   });
   const post = (message: FromWorker): void => port.postMessage(message);
@@ -29,6 +32,10 @@ async function main(): Promise<void> {
           }),
         progress: (progress) => post({ type: 'progress', progress }),
         warning: (message) => post({ type: 'warning', message }),
+        decided: (decisions, hits) => post({ type: 'decided', decisions, hits }),
+        onDecide: (apply) => {
+          decide = apply;
+        },
         reporter: createRemoteReporter((call) => post({ type: 'report', call })),
       },
       stop.signal,

@@ -1,4 +1,5 @@
 import type { Config } from '../config/index.ts';
+import type { Decision } from '../alerts/decisions.ts';
 import { createMemoryBus } from '../bus/memory/index.ts';
 import type { FrameSource } from '../kernel/frames.ts';
 import { silentReporter } from '../kernel/component.ts';
@@ -29,6 +30,8 @@ export interface PipelineRequest {
   readonly speed: number | undefined;
   readonly seed: number;
   readonly tokenKey: Uint8Array;
+  /** What people have decided before the start. */
+  readonly decisions?: readonly Decision[];
 }
 
 export interface PipelineProgress {
@@ -51,6 +54,10 @@ export interface PipelineHost {
   rows(batch: RowBatch): Promise<void>;
   progress(progress: PipelineProgress): void;
   warning(message: string): void;
+  /** From when on the hot path obeys, and how many findings each decision has met since it was last told. */
+  decided?(decisions: readonly Decision[], hits: Record<string, number>): void;
+  /** Is given what to call when people decide something. */
+  onDecide?(apply: (decisions: readonly Decision[]) => void): void;
   readonly reporter: Reporter;
 }
 
@@ -73,10 +80,12 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
     productVersion: request.productVersion,
     tokenKey: request.tokenKey,
     output: rows.output,
+    ...(request.decisions === undefined ? {} : { decisions: request.decisions }),
     onDetectorFailure: (id, reason) => host.warning(`the detector ${id} failed and is off: ${reason}`),
   });
   for (const rejected of detectors.rejected)
     host.warning(`the detector ${rejected.id} cannot be used: ${rejected.reason}`);
+  host.onDecide?.((decisions) => host.decided?.(hotPath.decide(decisions), {}));
   const titles = new Map(detectors.loaded.map((d) => [d.definition.id, d.definition.title]));
 
   const steps: FeedStep[] = [];
@@ -128,6 +137,8 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
   let inventoryMs = lastMs;
   const report = (): Promise<void> => {
     const now = performance.now();
+    const hits = hotPath.takeDecisionHits();
+    if (Object.keys(hits).length > 0) host.decided?.([], hits);
     lastMs = now;
     if (now - inventoryMs >= INVENTORY_MS) {
       inventoryMs = now;

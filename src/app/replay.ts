@@ -1,5 +1,6 @@
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Decision } from '../alerts/decisions.ts';
 import type { Config } from '../config/index.ts';
 import type { FrameBus } from '../bus/bus.ts';
 import type { Knowledge } from '../identity/knowledge.ts';
@@ -20,6 +21,8 @@ export interface ReplayRequest {
   readonly productVersion: string;
   /** Frames travel through this bus. */
   readonly bus: FrameBus;
+  /** What people decided: part of the input. */
+  readonly decisions?: readonly Decision[];
   /** Most frames handed to the hot path at once; results do not depend on it. */
   readonly batchFrames: number;
   /** Profiles that are loaded already, for who replays often. */
@@ -114,6 +117,7 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
     seed: request.seed,
     stage: 'all',
     productVersion: request.productVersion,
+    ...(request.decisions === undefined ? {} : { decisions: request.decisions }),
     ...(request.knowledge === undefined ? {} : { knowledge: request.knowledge }),
     output: {
       alert: (row) => alerts.set(row.uid, row),

@@ -13,6 +13,8 @@ import { reportProgress, startHotPathThread } from './hot-path-thread.ts';
 import type { HotPathThread } from './hot-path-thread.ts';
 import type { PipelineProgress } from './pipeline.ts';
 import { createAccessOf, firstAdminNote } from './people.ts';
+import { isMuted } from '../alerts/ocsf.ts';
+import { createTriageDesk } from './triage.ts';
 import { remember } from './remember.ts';
 import { tokenKey } from './token-key.ts';
 
@@ -100,8 +102,18 @@ export async function runAll(request: RunRequest): Promise<void> {
     for (const listener of listeners) listener(event);
   };
 
+  const triageDesk = createTriageDesk({
+    desk,
+    store,
+    reporter: telemetry.reporter('triage'),
+    publish,
+    retentionDays: config.store.retention_days.alerts,
+  });
+  const { rules } = triageDesk.triage;
+
   const api = createApiServer(config.api, {
     store,
+    triage: triageDesk.triage,
     access,
     reporter: telemetry.reporter('api'),
     version: request.productVersion,
@@ -134,6 +146,7 @@ export async function runAll(request: RunRequest): Promise<void> {
   let thread: HotPathThread | undefined;
   try {
     await store.start();
+    await triageDesk.catchUp();
     await delivery?.start();
     await api.start();
     request.onReady(api.url(), firstAdminNote(access, api.url()));
@@ -142,7 +155,11 @@ export async function runAll(request: RunRequest): Promise<void> {
       try {
         await (delivery === undefined
           ? store.write(batch)
-          : delivery.accept(batch.alerts ?? [], () => store.write(batch)));
+          : delivery.accept(
+              (batch.alerts ?? []).filter((row) => !isMuted(row)),
+              () => store.write(batch),
+            ));
+        triageDesk.accept(batch.alerts ?? []);
         storeOk = true;
       } catch (error) {
         storeOk = false;
@@ -173,6 +190,7 @@ export async function runAll(request: RunRequest): Promise<void> {
         speed: request.speed,
         seed: request.seed,
         tokenKey: await tokenKey(config),
+        decisions: rules.decisions(),
       },
       {
         rows: storeRows,
@@ -184,10 +202,13 @@ export async function runAll(request: RunRequest): Promise<void> {
           request.onProgress(progress, progress.counters.framesRead);
         },
         warning: (message) => reporter.log('warn', message),
+        decided: (decisions, hits) => rules.obeyed(decisions, hits),
         reporter,
       },
       request.stop,
     );
+    const { decide } = thread;
+    rules.onDecisions(decide);
     try {
       await thread.ended;
     } catch (error) {
@@ -202,6 +223,7 @@ export async function runAll(request: RunRequest): Promise<void> {
     await thread?.terminate();
     await delivery?.stop();
     await api.stop();
+    triageDesk.stop();
     await store.stop();
     desk.close();
   }

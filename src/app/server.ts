@@ -9,6 +9,7 @@ import { createStore } from '../store/index.ts';
 import { createTelemetry } from '../telemetry/index.ts';
 import { createAccessOf, firstAdminNote } from './people.ts';
 import { remember } from './remember.ts';
+import { createTriageDesk } from './triage.ts';
 
 export interface ServerRequest {
   readonly config: Config;
@@ -43,9 +44,17 @@ export async function runServer(request: ServerRequest): Promise<void> {
   };
   const place = config.store.mode === 'server' ? new URL(config.store.server.url).host : config.store.path;
   const watch = new StoreWatch(store, `store ${place}`, publish);
+  const triageDesk = createTriageDesk({
+    desk,
+    store,
+    reporter: telemetry.reporter('triage'),
+    publish,
+    retentionDays: config.store.retention_days.alerts,
+  });
   const api = createApiServer(config.api, {
     store,
     access,
+    triage: triageDesk.triage,
     reporter: telemetry.reporter('api'),
     version: request.productVersion,
     consoleDir: CONSOLE,
@@ -66,17 +75,24 @@ export async function runServer(request: ServerRequest): Promise<void> {
   try {
     await store.start();
     await watch.look();
+    await triageDesk.catchUp();
     await api.start();
     request.onReady(api.url(), firstAdminNote(access, api.url()));
     for (;;) {
       await pause(LOOK_MS, request.stop);
       if (request.stop.aborted) return;
       await watch.look();
+      await triageDesk
+        .catchUp()
+        .catch((error: unknown) =>
+          reporter.log('warn', 'new alerts could not be taken over', { error: describeError(error) }),
+        );
       const { state, error } = watch.status;
       if (state === 'failed') reporter.log('warn', 'the store does not answer', { error: error ?? '' });
     }
   } finally {
     await api.stop();
+    triageDesk.stop();
     await store.stop();
     desk.close();
   }

@@ -42,6 +42,12 @@ export async function runTopicPipeline(
   let lastMs = performance.now();
   let inventoryMs = lastMs;
 
+  let decisions = request.decisions;
+  host.onDecide?.((decided) => {
+    decisions = decided;
+    for (const { hotPath } of watches.values()) host.decided?.(hotPath.decide(decided), {});
+  });
+
   async function open(): Promise<Watch> {
     const { hotPath, detectors } = await buildHotPath({
       config: request.config,
@@ -50,6 +56,7 @@ export async function runTopicPipeline(
       productVersion: request.productVersion,
       tokenKey: request.tokenKey,
       output: rows.output,
+      ...(decisions === undefined ? {} : { decisions }),
       onDetectorFailure: (id, reason) => host.warning(`the detector ${id} failed and is off: ${reason}`),
     });
     for (const rejected of detectors.rejected)
@@ -120,6 +127,10 @@ export async function runTopicPipeline(
     if (lastMs - inventoryMs >= INVENTORY_MS) {
       inventoryMs = lastMs;
       for (const { hotPath } of watches.values()) hotPath.writeDevices();
+    }
+    for (const { hotPath } of watches.values()) {
+      const hits = hotPath.takeDecisionHits();
+      if (Object.keys(hits).length > 0) host.decided?.([], hits);
     }
     tell([...watches.values()].every(({ hotPath }) => hotPath.learningClosed) ? 'watching' : 'learning');
     const batch = rows.take();

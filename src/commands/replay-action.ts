@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { readDecisions } from '../alerts/decisions.ts';
+import type { Decision } from '../alerts/decisions.ts';
 import { runReplay } from '../app/replay.ts';
 import { createMemoryBus } from '../bus/memory/index.ts';
 import type { FrameBus } from '../bus/bus.ts';
 import { loadConfig } from '../config/index.ts';
 import { silentReporter } from '../kernel/component.ts';
-import { WardwatchError } from '../kernel/errors.ts';
+import { WardwatchError, describeError } from '../kernel/errors.ts';
 import { createProgress } from '../telemetry/progress.ts';
 import { version } from './index.ts';
 import { remarksOf } from './remarks.ts';
@@ -18,6 +21,7 @@ export async function replayCommand(
     bus: string;
     batchFrames: number;
     quiet?: boolean;
+    decisions?: string;
   },
 ): Promise<void> {
   if (options.bus !== 'memory' && options.bus !== 'kafka')
@@ -25,6 +29,7 @@ export async function replayCommand(
   if (options.batchFrames < 1)
     throw new WardwatchError('WW_USAGE', '--batch-frames must be at least 1', 'leave it away for the default');
   const { config } = loadConfig({ file: options.config });
+  const decisions = options.decisions === undefined ? undefined : decisionsOf(options.decisions);
   const bus = await busOf(options.bus, config);
   const progress = options.quiet === true ? undefined : createProgress('replay');
   try {
@@ -36,6 +41,7 @@ export async function replayCommand(
       seed: options.seed,
       productVersion: version(),
       bus,
+      ...(decisions === undefined ? {} : { decisions }),
       batchFrames: options.batchFrames,
       onProgress: (state) => progress?.update(state),
       onWarning: (message) => process.stderr.write(`wardwatch: warning: ${message}\n`),
@@ -55,6 +61,21 @@ export async function replayCommand(
     progress?.done();
     await bus.stop();
   }
+}
+
+function decisionsOf(path: string): Decision[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new WardwatchError(
+      'WW_INPUT_MISSING',
+      `the decisions ${path} cannot be read: ${describeError(error)}`,
+      'give the file that the console offers on its page of rules',
+      { cause: error },
+    );
+  }
+  return readDecisions(text);
 }
 
 function severities(counts: Record<string, number>): string {

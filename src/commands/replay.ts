@@ -10,6 +10,7 @@ interface ReplayOptions extends GlobalOptions {
   bus: string;
   batchFrames: number;
   quiet?: boolean;
+  decisions?: string;
 }
 
 export const collect = (value: string, list: string[]): string[] => [...list, value];
@@ -29,6 +30,7 @@ export function registerReplay(program: Command): void {
     .option('--seed <n>', 'seed of everything that is drawn by lot', wholeNumber, 1)
     .option('--bus <kind>', 'carry the frames through `memory` or `kafka` (as configured)', 'memory')
     .option('--batch-frames <n>', 'most frames handed on at once; results do not depend on it', wholeNumber, 4096)
+    .option('--decisions <file>', 'what people have learned and muted, as the console gives it: part of the input')
     .option('--quiet', 'no progress and no closing lines')
     .addHelpText(
       'after',

@@ -41,6 +41,8 @@ export interface Store extends Component, RowSink {
   readonly where: 'embedded' | 'server';
   alerts(filter: AlertFilter, limit: number, cursor?: string): Promise<Page<AlertRow>>;
   alert(uid: string): Promise<AlertRow | undefined>;
+  /** Those of these alerts that are there, in no order. */
+  alertsOf(uids: readonly string[]): Promise<AlertRow[]>;
   devices(filter: DeviceFilter, limit: number, cursor?: string): Promise<Page<DeviceRow>>;
   device(key: string): Promise<DeviceRow | undefined>;
   /** Flows in which the device took part, newest first. */

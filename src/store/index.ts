@@ -98,6 +98,7 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
 
     alerts: (filter, limit, cursor) => read('alerts', (queries) => queries.alerts(filter, limit, cursor)),
     alert: (uid) => read('alert', (queries) => queries.alert(uid)),
+    alertsOf: (uids) => read('alerts', (queries) => queries.alertsOf(uids)),
     devices: (filter, limit, cursor) => read('devices', (queries) => queries.devices(filter, limit, cursor)),
     device: (key) => read('device', (queries) => queries.device(key)),
     flowsOf: (device, limit, around) => read('flows', (queries) => queries.flowsOf(device, limit, around)),

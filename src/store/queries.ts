@@ -8,7 +8,7 @@ import type { TableName } from './schema.ts';
 /** The reading half of the store. */
 export type StoreQueries = Pick<
   Store,
-  'alerts' | 'alert' | 'devices' | 'device' | 'flowsOf' | 'windowsOf' | 'overview'
+  'alerts' | 'alert' | 'alertsOf' | 'devices' | 'device' | 'flowsOf' | 'windowsOf' | 'overview'
 >;
 
 const MAX_PAGE = 10_000;
@@ -132,6 +132,14 @@ export function createQueries(client: ClickHouseClient, database: string): Store
         { uid: asked(uid) },
       );
       return rows[0];
+    },
+
+    async alertsOf(uids) {
+      if (uids.length === 0) return [];
+      return ask<AlertRow>(
+        `SELECT ${columnsOf('alerts')} FROM ${database}.alerts FINAL WHERE uid IN ({uids:Array(String)})`,
+        { uids: uids.slice(0, MAX_PAGE).map(asked) },
+      );
     },
 
     async devices(filter, limit, cursor) {

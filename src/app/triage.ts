@@ -1,0 +1,82 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { LiveEvent } from '../api/index.ts';
+import { Triage } from '../desk/triage.ts';
+import type { Reporter } from '../kernel/component.ts';
+import { describeError } from '../kernel/errors.ts';
+import type { AlertRow } from '../kernel/rows.ts';
+import type { Store } from '../store/contract.ts';
+
+/** Alerts read from the store at a time, and pages without news after which the rest is known as well. */
+const PAGE = 500;
+const QUIET_PAGES = 3;
+/** Uids told of in one event; of more, only the number. */
+const TOLD = 100;
+const FORGET_MS = 3_600_000;
+
+export interface TriageDesk {
+  readonly triage: Triage;
+  /** Alerts that are safe in the store. */
+  accept(rows: readonly AlertRow[]): void;
+  /** Takes alerts from the store that the desk does not know: after a crash, or those that detectors wrote. */
+  catchUp(): Promise<void>;
+  stop(): void;
+}
+
+export interface TriageDeskDeps {
+  readonly desk: DatabaseSync;
+  readonly store: Store;
+  readonly reporter: Reporter;
+  readonly publish: (event: LiveEvent) => void;
+  /** How long the store keeps alerts, days; 0 for ever. */
+  readonly retentionDays: number;
+}
+
+/** The desk's triage beside a store: told of what is stored, and telling what people change. */
+export function createTriageDesk(deps: TriageDeskDeps): TriageDesk {
+  const { store, reporter, publish } = deps;
+  const triage = new Triage(deps.desk);
+  let touched = new Set<string>();
+  let due: NodeJS.Immediate | undefined;
+  triage.onChange((uids) => {
+    for (const uid of uids) touched.add(uid);
+    // A rule changes many in small steps: they are told of together.
+    due ??= setImmediate(() => {
+      due = undefined;
+      const all = [...touched];
+      touched = new Set();
+      publish({ type: 'triage', uids: all.length <= TOLD ? all : [], total: all.length });
+    });
+  });
+  const forget = (): void => {
+    if (deps.retentionDays <= 0) return;
+    try {
+      while (triage.forgetBefore(Date.now() - deps.retentionDays * 86_400_000) === 1000);
+    } catch (error) {
+      reporter.log('warn', 'old alerts could not be forgotten', { error: describeError(error) });
+    }
+  };
+  const forgetting = setInterval(forget, FORGET_MS);
+  forgetting.unref();
+
+  return {
+    triage,
+    accept: (rows) => triage.accept(rows),
+    async catchUp() {
+      let cursor: string | undefined;
+      let quiet = 0;
+      do {
+        const page = await store.alerts({ sort: 'time' }, PAGE, cursor);
+        const news = page.rows.filter((row) => !triage.knows(row.uid, row.version));
+        // The oldest first, as they happened: a repeat comes after what it repeats.
+        triage.accept(news.reverse());
+        quiet = news.length === 0 ? quiet + 1 : 0;
+        cursor = page.next;
+      } while (cursor !== undefined && quiet < QUIET_PAGES);
+      await triage.rules.resume();
+    },
+    stop() {
+      clearInterval(forgetting);
+      if (due !== undefined) clearImmediate(due);
+    },
+  };
+}
