@@ -26,7 +26,18 @@ export interface Who {
   readonly vlans: readonly string[] | undefined;
 }
 
+/** A route and its rule, as the table of docs/reference/access.md has it. */
+export interface RouteRule {
+  readonly method: string;
+  readonly url: string;
+  readonly access: RouteAccess;
+}
+
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** All routes with their rules, once the app is ready. */
+    routeRules: () => RouteRule[];
+  }
   interface FastifyContextConfig {
     access?: RouteAccess;
   }
@@ -122,6 +133,12 @@ export function registerAccess(app: FastifyInstance, access?: Access): void {
       'give each `config: { access: { role: … } }`',
     );
   });
+
+  app.decorate('routeRules', () =>
+    routes.flatMap(({ method, url, config }) =>
+      (Array.isArray(method) ? method : [method]).map((one) => ({ method: one, url, access: config!.access! })),
+    ),
+  );
 
   const write = (request: FastifyRequest, rule: RouteAccess | undefined, outcome: 'done' | 'refused' | 'failed') => {
     const params: unknown = request.params;
