@@ -380,7 +380,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
    * heard again is worth a row once a minute of event time, or with `all`.
    */
   writeDevices(all = false): void {
-    this.#decideAll();
+    // What a device is decides how bad things are, and this is called by the clock: only windows decide.
+    if (all) this.#decideAll();
     this.#inventory.write(this.#devices.devices, this.#nowUs, all);
   }
 
@@ -439,6 +440,11 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     writer.value(numbers);
     const fragmentsUs = fragments.pending > 0 ? this.#nowUs - fragments.timeoutUs : Infinity;
     return Math.min(streams.earliestUs, fragmentsUs);
+  }
+
+  /** Conversations that a snapshot at this moment would interrupt: at most moments there are none. */
+  interruptedBySave(rewindUs: number): number {
+    return this.#streams.interruptedBefore(this.#nowUs - rewindUs);
   }
 
   /**

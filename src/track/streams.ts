@@ -228,6 +228,22 @@ export class Streams {
   }
 
   /**
+   * Flows that stand inside of a message and began before `us`: what {@link Streams.save} would have to treat as
+   * interrupted. Whoever can wait for a better moment does.
+   *
+   * @cold before every snapshot
+   */
+  interruptedBefore(us: number): number {
+    let n = 0;
+    for (let slot = 0; slot < this.#index.length; slot++) {
+      const index = this.#index[slot]!;
+      if (index <= 0 || this.#tracker.flows.startUs(slot) >= us) continue;
+      if (stateAtRest(this.#flows[index - 1]!) === undefined) n++;
+    }
+    return n;
+  }
+
+  /**
    * Into streams that have seen nothing, after the tracker was restored. Flows to be read once more wait for
    * {@link Streams.packet} until {@link Streams.endRewind}; {@link Streams.isRewinding} tells which.
    *
