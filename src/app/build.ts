@@ -6,9 +6,10 @@ import { loadDetectors } from '../detect/load.ts';
 import type { DetectorSet } from '../detect/load.ts';
 import { loadClasses } from '../identity/classes.ts';
 import { createDecider } from '../identity/decide.ts';
-import { loadKnowledge } from '../identity/knowledge.ts';
+import { openKnowledge } from '../identity/load.ts';
 import type { Knowledge } from '../identity/knowledge.ts';
 import { createOuiTable } from '../identity/oui.ts';
+import type { ProfileProblem } from '../identity/profiles.ts';
 import { HotPath } from './hot-path.ts';
 import type { HotPathOutput, HotPathStage } from './hot-path.ts';
 
@@ -22,6 +23,8 @@ export interface HotPathSettings {
   readonly tokenKey?: Uint8Array;
   /** Profiles that are loaded already, for who builds many; they are only read. */
   readonly knowledge?: Knowledge;
+  /** A profile that is not right was left out. */
+  readonly onProfileProblem?: (problem: ProfileProblem) => void;
   readonly onDetectorFailure?: (id: string, reason: string) => void;
   /** What people decided before the first frame. */
   readonly decisions?: readonly Decision[];
@@ -38,8 +41,14 @@ export async function buildHotPath(settings: HotPathSettings): Promise<BuiltHotP
   const detectors = settings.stage === 'all' ? await loadDetectors(config.detection) : { loaded: [], rejected: [] };
   const classes = loadClasses();
   // Before the last stage there are no devices to decide about, and reading the profiles takes time.
-  const knowledge = settings.stage === 'all' ? (settings.knowledge ?? loadKnowledge(classes)) : undefined;
-  const criticality = new Map(knowledge?.profiles.map((profile) => [profile.id, profile.criticality]));
+  const declared = config.hotPath.identity.knowledge;
+  const opened =
+    settings.stage !== 'all'
+      ? undefined
+      : settings.knowledge === undefined
+        ? openKnowledge(declared, classes, settings.onProfileProblem)
+        : { knowledge: settings.knowledge, oui: createOuiTable(declared.oui_file) };
+  const criticality = new Map(opened?.knowledge.profiles.map((profile) => [profile.id, profile.criticality]));
   const hotPath = new HotPath(
     {
       track: config.hotPath.track,
@@ -55,7 +64,7 @@ export async function buildHotPath(settings: HotPathSettings): Promise<BuiltHotP
       dissectors: settings.stage === 'all' || settings.stage === 'app' ? dissectors : [],
       detectors: detectors.loaded,
       classes,
-      decider: knowledge === undefined ? { decide: () => undefined } : createDecider(knowledge, createOuiTable()),
+      decider: opened === undefined ? { decide: () => undefined } : createDecider(opened.knowledge, opened.oui),
       criticality: (profile) => criticality.get(profile),
       output: settings.output,
       ...(settings.decisions === undefined ? {} : { decisions: settings.decisions }),

@@ -81,6 +81,7 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
     tokenKey: request.tokenKey,
     output: rows.output,
     ...(request.decisions === undefined ? {} : { decisions: request.decisions }),
+    onProfileProblem: ({ file, line, text }) => host.warning(`the profile ${file}:${line} is left out: ${text}`),
     onDetectorFailure: (id, reason) => host.warning(`the detector ${id} failed and is off: ${reason}`),
   });
   for (const rejected of detectors.rejected)

@@ -57,6 +57,7 @@ export async function runTopicPipeline(
       tokenKey: request.tokenKey,
       output: rows.output,
       ...(decisions === undefined ? {} : { decisions }),
+      onProfileProblem: ({ file, line, text }) => host.warning(`the profile ${file}:${line} is left out: ${text}`),
       onDetectorFailure: (id, reason) => host.warning(`the detector ${id} failed and is off: ${reason}`),
     });
     for (const rejected of detectors.rejected)

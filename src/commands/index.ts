@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EXIT, WardwatchError, describeError } from '../kernel/errors.ts';
 import { registerBench } from './bench.ts';
+import { registerBundle } from './bundle.ts';
 import { registerConfig } from './config.ts';
 import { registerDetector } from './detector.ts';
 import { registerDelivery } from './delivery.ts';
@@ -32,6 +33,7 @@ const commands: Register[] = [
   registerSimulate,
   registerDetectors,
   registerProfiles,
+  registerBundle,
   registerBench,
   registerDevices,
   registerDelivery,

@@ -1,6 +1,32 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 
+/** What is known of kinds of devices, beside and instead of what comes with Wardwatch. */
+export const knowledgeConfig = Type.Object(
+  {
+    bundle_dir: Type.String({
+      default: '',
+      description:
+        'Folder of knowledge bundles (`wardwatch bundle`); the one that is in use there takes the place of what comes with Wardwatch. Empty: none.',
+    }),
+    profiles_dir: Type.String({
+      default: '',
+      description:
+        'Folder with profiles of the site, `<class>/<name>.yaml`; one with the id of a shipped profile takes its place. Empty: none.',
+    }),
+    oui_file: Type.String({
+      default: '',
+      description: 'Makers by MAC address: oui.csv or oui.txt of the IEEE, newer than what comes with Wardwatch.',
+    }),
+    types_file: Type.String({
+      default: '',
+      description: 'Types of devices that `wardwatch devices types train` has learned. Empty: those of the bundle.',
+    }),
+  },
+  { default: {}, additionalProperties: false },
+);
+export type KnowledgeConfig = Static<typeof knowledgeConfig>;
+
 /** Which endpoints are devices, and how many are kept. */
 export const identityConfig = Type.Object(
   {
@@ -33,6 +59,7 @@ export const identityConfig = Type.Object(
       description:
         'A MAC address that sends from this many IP addresses it never claimed by ARP, ND or DHCP is taken for a gateway.',
     }),
+    knowledge: knowledgeConfig,
   },
   { default: {}, additionalProperties: false },
 );

@@ -4,6 +4,7 @@ import { NAME_SOURCES } from './evidence.ts';
 import type { AtomHit, Knowledge, KnownRule } from './knowledge.ts';
 import type { OuiTable } from './oui.ts';
 import type { ProfileSpec } from './profile-schema.ts';
+import { featuresOf } from './types/features.ts';
 
 /** Decides what a device is from its evidence. Pure: the same evidence gives the same answer. */
 export interface Decider {
@@ -20,6 +21,8 @@ const LEAST_TYPE = 0.3;
 /** From this on a device's class is told to its partners. */
 const TELL_PARTNERS = 0.7;
 const LEAST_RUNNER_UP = 0.05;
+/** What was learned elsewhere may look alike here: it makes no surer than this on its own. */
+const LEARNED_CEILING = 0.9;
 const MAX_EVIDENCE = 12;
 
 /** Texts that are the value of a field as they stand, and how far they are to be trusted. */
@@ -282,6 +285,7 @@ export function createDecider(knowledge: Knowledge, oui: OuiTable): Decider {
         }
       }
 
+      learned(device, types, put);
       const type = types.decide(LEAST_TYPE);
       let bestProfile: { index: number; strength: number; order: number } | undefined;
       for (const [index, own] of byProfile) {
@@ -342,6 +346,24 @@ export function createDecider(knowledge: Knowledge, oui: OuiTable): Decider {
       tellPartners(device);
     },
   };
+
+  /** What the device is like among those that a site has taught: one kind of evidence beside the others. */
+  function learned(
+    device: Device,
+    types: Tally,
+    put: (field: string, value: string, weight: number, ground: Ground) => void,
+  ): void {
+    if (knowledge.types === undefined || device.isGateway) return;
+    const answer = knowledge.types.classify(featuresOf(device));
+    if (answer === undefined) return;
+    const { type } = answer;
+    const here = ground('learned', type.name, device.firstUs);
+    const weight = Math.min(answer.confidence, LEARNED_CEILING);
+    if (type.class !== undefined)
+      types.add(type.class, type.class, here.family, weight, true, evidenceOf(here, weight));
+    if (type.vendor !== undefined) put('vendor_name', type.vendor, weight, here);
+    if (type.model !== undefined) put('model', type.model, weight, here);
+  }
 
   function registered(
     source: string,

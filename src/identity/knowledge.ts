@@ -3,10 +3,8 @@ import type { KnownClass } from './classes.ts';
 import { compilePattern, compileWords, wordsOf } from './pattern.ts';
 import type { CaptureName, Pattern, Phrase } from './pattern.ts';
 import type { ConditionSpec, PlatformsSpec, ProfileSpec } from './profile-schema.ts';
-import { loadPlatforms, loadProfiles, loadVendors } from './profiles.ts';
-import type { ProfileProblem } from './profiles.ts';
 import type { RoleKey, RoleUse } from './roles.ts';
-import { createVendors } from './vendors.ts';
+import type { TypeModel } from './types/model.ts';
 import type { Vendors } from './vendors.ts';
 
 /** A rule of a profile in the form in which it is applied. */
@@ -26,6 +24,8 @@ export interface AtomHit {
 
 /** Conditions about texts of one source, found by what they ask for first: most texts are names nobody asks for. */
 interface TextAtoms {
+  /** Not compiled yet: of most sources nothing is ever heard in a site. */
+  waiting: { readonly atom: number; readonly condition: ConditionSpec }[];
   readonly globs: { readonly atom: number; readonly pattern: Pattern }[];
   readonly phrases: Map<string, { readonly atom: number; readonly phrase: Phrase }[]>;
   readonly beginnings: { readonly atom: number; readonly phrase: Phrase }[];
@@ -42,6 +42,8 @@ export class Knowledge {
   readonly profiles: readonly ProfileSpec[];
   readonly classes: ReadonlyMap<string, KnownClass>;
   readonly vendors: Vendors;
+  /** Types that a site or a bundle has learned. */
+  readonly types: TypeModel | undefined;
   readonly rules: readonly KnownRule[];
   /** Rules in which a condition stands. */
   readonly rulesOf: readonly (readonly number[])[];
@@ -56,7 +58,9 @@ export class Knowledge {
     platforms: PlatformsSpec,
     vendors: Vendors,
     classes: ReadonlyMap<string, KnownClass>,
+    types?: TypeModel,
   ) {
+    this.types = types;
     this.profiles = profiles;
     this.classes = classes;
     this.vendors = vendors;
@@ -112,6 +116,7 @@ export class Knowledge {
   ofText(source: string, value: string): readonly AtomHit[] {
     const candidates = this.#bySource.get(source);
     if (candidates === undefined) return NO_HITS;
+    if (candidates.waiting.length > 0) compile(candidates);
     const key = `${source}\u0000${value}`;
     const known = this.#cache.get(key);
     if (known !== undefined) return known;
@@ -158,30 +163,26 @@ export class Knowledge {
       return;
     }
     const source = condition.source ?? '';
-    const globs = (condition.glob ?? []).map((text) => ({ atom, pattern: compilePattern(text) }));
-    const phrases = (condition.words ?? []).map((text) => ({ atom, phrase: compileWords(text) }));
     for (const one of source === 'name' ? NAME_SOURCES : source === 'text' ? TEXT_SOURCES : [source]) {
       let atoms = this.#bySource.get(one);
       if (atoms === undefined) {
-        atoms = { globs: [], phrases: new Map(), beginnings: [] };
+        atoms = { waiting: [], globs: [], phrases: new Map(), beginnings: [] };
         this.#bySource.set(one, atoms);
       }
-      atoms.globs.push(...globs);
-      for (const entry of phrases) {
-        const { first } = entry.phrase;
-        if (first === undefined) atoms.beginnings.push(entry);
-        else atoms.phrases.set(first, [...(atoms.phrases.get(first) ?? []), entry]);
-      }
+      atoms.waiting.push({ atom, condition });
     }
   }
 }
 
-/** The knowledge that comes with Wardwatch; profiles that are not right are told of and left out. */
-export function loadKnowledge(
-  classes: ReadonlyMap<string, KnownClass>,
-  onProblem?: (problem: ProfileProblem) => void,
-): Knowledge {
-  const { profiles, problems } = loadProfiles(new Set(classes.keys()));
-  if (onProblem !== undefined) problems.forEach(onProblem);
-  return new Knowledge(profiles, loadPlatforms(), createVendors(loadVendors()), classes);
+function compile(atoms: TextAtoms): void {
+  for (const { atom, condition } of atoms.waiting) {
+    for (const text of condition.glob ?? []) atoms.globs.push({ atom, pattern: compilePattern(text) });
+    for (const text of condition.words ?? []) {
+      const entry = { atom, phrase: compileWords(text) };
+      const { first } = entry.phrase;
+      if (first === undefined) atoms.beginnings.push(entry);
+      else atoms.phrases.set(first, [...(atoms.phrases.get(first) ?? []), entry]);
+    }
+  }
+  atoms.waiting = [];
 }

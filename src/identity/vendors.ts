@@ -24,16 +24,19 @@ const LEGAL =
 const CACHE = 16_384;
 
 export function createVendors(spec: VendorsSpec): Vendors {
-  const rules = spec.vendors.map((vendor) => ({
-    vendor: { name: vendor.name, kind: vendor.kind ?? 'maker' } satisfies Vendor,
-    patterns: [vendor.name, ...vendor.match].map(compilePattern),
-  }));
+  const compiled = () =>
+    spec.vendors.map((vendor) => ({
+      vendor: { name: vendor.name, kind: vendor.kind ?? 'maker' } satisfies Vendor,
+      patterns: [vendor.name, ...vendor.match].map(compilePattern),
+    }));
+  let rules: ReturnType<typeof compiled> | undefined;
   const cache = new Map<string, Vendor>();
   const roots = Object.entries(spec.dicom).sort(([a], [b]) => b.length - a.length || (a < b ? -1 : 1));
   return {
     canonical(text) {
       const known = cache.get(text);
       if (known !== undefined) return known;
+      rules ??= compiled();
       const rule = rules.find(({ patterns }) => patterns.some((pattern) => pattern.match(text) !== undefined));
       const vendor: Vendor = rule?.vendor ?? { name: withoutLegalForm(text), kind: 'maker' };
       if (cache.size < CACHE) cache.set(text, vendor);

@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'WW_DETECTOR'
   | 'WW_PROFILE'
   | 'WW_MODEL'
+  | 'WW_BUNDLE'
   | 'WW_API'
   | 'WW_INTERNAL';
 
@@ -50,6 +51,7 @@ const EXIT_OF: Record<ErrorCode, number> = {
   WW_DETECTOR: EXIT.badConfig,
   WW_PROFILE: EXIT.badConfig,
   WW_MODEL: EXIT.badInput,
+  WW_BUNDLE: EXIT.badInput,
   WW_API: EXIT.unavailable,
   WW_INTERNAL: EXIT.internal,
 };

@@ -6,7 +6,7 @@ import { loadConfig } from '../../src/config/index.ts';
 import { dissectors } from '../../src/decode/app/registry.ts';
 import { loadClasses } from '../../src/identity/classes.ts';
 import { createDecider } from '../../src/identity/decide.ts';
-import { loadKnowledge } from '../../src/identity/knowledge.ts';
+import { loadKnowledge } from '../../src/identity/load.ts';
 import { createOuiTable } from '../../src/identity/oui.ts';
 import type { DeviceRow } from '../../src/kernel/rows.ts';
 import { createFileSource } from '../../src/sources/index.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { loadClasses } from '../../src/identity/classes.ts';
 import { createDecider, introduce } from '../../src/identity/decide.ts';
 import { Device } from '../../src/identity/device.ts';
-import { loadKnowledge } from '../../src/identity/knowledge.ts';
+import { loadKnowledge } from '../../src/identity/load.ts';
 import { deviceOf } from '../../src/identity/profiles-test.ts';
 import { MAX_PEERS, Roles } from '../../src/identity/roles.ts';
 

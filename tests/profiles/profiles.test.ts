@@ -4,7 +4,7 @@ import { parse, stringify } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { profileJsonSchema, profilesReference } from '../../scripts/profile-reference.ts';
 import { loadClasses } from '../../src/identity/classes.ts';
-import { loadKnowledge } from '../../src/identity/knowledge.ts';
+import { loadKnowledge } from '../../src/identity/load.ts';
 import { testProfile } from '../../src/identity/profiles-test.ts';
 import { PROFILES_DIR, checkProfile, loadProfiles, loadVendors } from '../../src/identity/profiles.ts';
 

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { loadClasses } from '../../src/identity/classes.ts';
-import { loadKnowledge } from '../../src/identity/knowledge.ts';
+import { loadKnowledge } from '../../src/identity/load.ts';
 import { WardwatchError } from '../../src/kernel/errors.ts';
 import { describeWithCaptures } from '../support/captures.ts';
 import { accounted, configWith, replayInto, useFolder } from './replays.ts';

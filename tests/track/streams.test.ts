@@ -4,7 +4,7 @@ import type { FlowRow, ObservationRow } from '../../src/kernel/rows.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { buildHotPath } from '../../src/app/build.ts';
 import { loadClasses } from '../../src/identity/classes.ts';
-import { loadKnowledge } from '../../src/identity/knowledge.ts';
+import { loadKnowledge } from '../../src/identity/load.ts';
 import { FLAGS, batchOf, ethernet, ipv4, tcp } from '../support/frames.ts';
 import type { FrameSpec } from '../support/frames.ts';
 
