@@ -30,6 +30,8 @@ interface Others {
 
 /** Frames of one moment are no further apart. */
 const SAME_MOMENT_US = 2e6;
+/** Time that devices get to come back after an outage of their segment was last seen. */
+const RETURN_US = 600e6;
 /** So many others that fall silent in the same moment are not as many faults. */
 const SEVERAL = 2;
 /** From so many devices on, blind-spot speaks of the segment. */
@@ -93,6 +95,8 @@ export default defineDetector({
       outageUs: 0,
       silent: false,
     }));
+    /** Last outage of each VLAN: from when on devices were missing, and when it was last seen to go on. */
+    const outages = ctx.site(() => new Map<string, { fromUs: number; seenUs: number }>());
     /** Before this moment nothing was watched. */
     const watched = ctx.site(() => ({ fromUs: 0 }));
 
@@ -137,6 +141,17 @@ export default defineDetector({
           const silentS = (nowUs - lastUs) / 1e6;
           const limitS = Math.max(min_silence_s, factor * r.longestS);
           if (silentS < limitS || nowUs - r.outageUs < limitS * 1e6 || ctx.blind(device)) continue;
+          const outage = outages.get(device.vlan);
+          // What fell silent in an outage may come back later than others: it starts again, and finds its network anew.
+          if (
+            outage !== undefined &&
+            lastUs >= outage.fromUs - SAME_MOMENT_US &&
+            lastUs <= outage.seenUs &&
+            nowUs - outage.seenUs < RETURN_US
+          ) {
+            r.outageUs = nowUs;
+            continue;
+          }
           const rest = others(device, nowUs);
           const together = rest.gone >= SEVERAL;
           const alone = rest.talking === 0;
@@ -145,6 +160,12 @@ export default defineDetector({
             (alone && rest.known + 1 >= SEGMENT)
           ) {
             r.outageUs = nowUs;
+            if (outage === undefined || lastUs > outage.seenUs)
+              outages.set(device.vlan, { fromUs: lastUs, seenUs: nowUs });
+            else {
+              outage.fromUs = Math.min(outage.fromUs, lastUs);
+              outage.seenUs = nowUs;
+            }
             continue;
           }
           r.silent = true;
