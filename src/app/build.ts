@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Decision } from '../alerts/decisions.ts';
+import { readActs } from '../baseline/acts.ts';
 import type { Config } from '../config/index.ts';
 import { dissectors } from '../decode/app/registry.ts';
 import { loadDetectors } from '../detect/load.ts';
@@ -33,6 +34,8 @@ export interface HotPathSettings {
 export interface BuiltHotPath {
   readonly hotPath: HotPath;
   readonly detectors: DetectorSet;
+  /** Why the file of acts on baselines could not be used, and the last good one is; empty where it could. */
+  readonly actsRefused: string;
 }
 
 /** Puts a hot path together from the configuration: dissectors, detectors, device knowledge. */
@@ -40,6 +43,8 @@ export async function buildHotPath(settings: HotPathSettings): Promise<BuiltHotP
   const { config } = settings;
   const detectors = settings.stage === 'all' ? await loadDetectors(config.detection) : { loaded: [], rejected: [] };
   const classes = loadClasses();
+  const { acts_file } = config.hotPath.baseline;
+  const { acts, refused } = acts_file === '' ? { acts: [], refused: '' } : readActs(acts_file);
   // Before the last stage there are no devices to decide about, and reading the profiles takes time.
   const declared = config.hotPath.identity.knowledge;
   const opened =
@@ -67,11 +72,12 @@ export async function buildHotPath(settings: HotPathSettings): Promise<BuiltHotP
       decider: opened === undefined ? { decide: () => undefined } : createDecider(opened.knowledge, opened.oui),
       criticality: (profile) => criticality.get(profile),
       output: settings.output,
+      acts,
       ...(settings.decisions === undefined ? {} : { decisions: settings.decisions }),
       ...(settings.onDetectorFailure === undefined ? {} : { onDetectorFailure: settings.onDetectorFailure }),
     },
   );
-  return { hotPath, detectors };
+  return { hotPath, detectors, actsRefused: refused };
 }
 
 export function tokenKeyOf(seed: number): Uint8Array {

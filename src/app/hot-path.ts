@@ -29,8 +29,11 @@ import type { Criticality } from '../identity/risk.ts';
 import { F, FEATURES, FEATURE_COUNT } from '../features/catalogue.ts';
 import { WindowCounters } from '../features/windows.ts';
 import type { BaselineConfig } from '../baseline/config.ts';
+import type { BaselineAct } from '../baseline/acts.ts';
 import { Baselines } from '../baseline/baselines.ts';
 import { NoveltySets } from '../baseline/novelty.ts';
+import { describeBaseline } from '../baseline/report.ts';
+import type { DeviceBaseline } from '../baseline/report.ts';
 import { DetectEngine } from '../detect/engine.ts';
 import type { DetectorStatus, RaisedFinding } from '../detect/engine.ts';
 import type { LoadedDetector } from '../detect/load.ts';
@@ -83,6 +86,8 @@ export interface HotPathDeps {
   readonly onDetectorFailure?: (id: string, reason: string) => void;
   /** What people decided before the first frame; see {@link HotPath.decide} for later ones. */
   readonly decisions?: readonly Decision[];
+  /** What people did to baselines, in the order of event time. */
+  readonly acts?: readonly BaselineAct[];
 }
 
 export interface HotPathCounters {
@@ -222,7 +227,11 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#message = new MessageCursor(this.#flow, this.#devices.texts);
     this.#arpView = new ArpCursor(this.#devices.texts);
     this.#novelty = new NoveltySets(config.baseline.max_set_size, (slot) => this.#devices.devices[slot]?.type ?? '');
-    this.#baselines = new Baselines(config.baseline, { seed: config.seed, novelty: this.#novelty });
+    this.#baselines = new Baselines(config.baseline, {
+      seed: config.seed,
+      novelty: this.#novelty,
+      acts: deps.acts ?? [],
+    });
     const slots = config.stage === 'all' ? config.identity.max_devices : 1;
     this.#short = new WindowCounters(slots);
     this.#long = new WindowCounters(slots);
@@ -345,6 +354,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   unobserved(fromUs: number, toUs: number): void {
     this.#tracker.endAll(this.#nowUs);
     this.#closeWindows(this.#nowUs, true);
+    this.#channels.unobserved();
     this.#engine.unobserved(fromUs, toUs);
     this.#segmentLastUs.length = 0;
     this.#correlator.second(toUs);
@@ -545,6 +555,14 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
 
   #kind(): StateKind {
     return stateKind(this.#config.identity.tap, this.#config.seed, this.#config.tokenKey);
+  }
+
+  /** Baselines of the devices with this key, MAC or IP address, or host name. */
+  baselinesOf(name: string): DeviceBaseline[] {
+    const found = this.#devices.devices.filter(
+      (d) => !d.isGateway && (d.key === name || d.mac === name || d.hostname === name || d.addresses.has(name)),
+    );
+    return found.map((d) => describeBaseline(d, this.#baselines, this.#channels.of(d), this.#nowUs));
   }
 
   detectorStatus(): DetectorStatus[] {

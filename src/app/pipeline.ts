@@ -73,7 +73,7 @@ export const INVENTORY_MS = 5000;
 export async function runPipeline(request: PipelineRequest, host: PipelineHost, signal: AbortSignal): Promise<void> {
   const { config } = request;
   const rows = new GatheredRows();
-  const { hotPath, detectors } = await buildHotPath({
+  const { hotPath, detectors, actsRefused } = await buildHotPath({
     config,
     seed: request.seed,
     stage: 'all',
@@ -84,6 +84,7 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
     onProfileProblem: ({ file, line, text }) => host.warning(`the profile ${file}:${line} is left out: ${text}`),
     onDetectorFailure: (id, reason) => host.warning(`the detector ${id} failed and is off: ${reason}`),
   });
+  if (actsRefused !== '') host.warning(`the acts on baselines are those of the last good file: ${actsRefused}`);
   for (const rejected of detectors.rejected)
     host.warning(`the detector ${rejected.id} cannot be used: ${rejected.reason}`);
   host.onDecide?.((decisions) => host.decided?.(hotPath.decide(decisions), {}));

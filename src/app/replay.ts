@@ -112,7 +112,7 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
   const devices = new Lines();
   const alerts = new Map<string, AlertRow>();
   const detectorsOff: { id: string; reason: string }[] = [];
-  const { hotPath, detectors } = await buildHotPath({
+  const { hotPath, detectors, actsRefused } = await buildHotPath({
     config: request.config,
     seed: request.seed,
     stage: 'all',
@@ -132,6 +132,7 @@ export async function runReplay(request: ReplayRequest): Promise<ReplaySummary> 
       request.onWarning?.(`the detector ${id} failed and is off: ${reason}`);
     },
   });
+  if (actsRefused !== '') request.onWarning?.(`the acts on baselines are those of the last good file: ${actsRefused}`);
   for (const rejected of detectors.rejected) {
     detectorsOff.push({ id: rejected.id, reason: rejected.reason });
     request.onWarning?.(`the detector ${rejected.id} cannot be used: ${rejected.reason}`);

@@ -49,7 +49,7 @@ export async function runTopicPipeline(
   });
 
   async function open(): Promise<Watch> {
-    const { hotPath, detectors } = await buildHotPath({
+    const { hotPath, detectors, actsRefused } = await buildHotPath({
       config: request.config,
       seed: request.seed,
       stage: 'all',
@@ -60,6 +60,7 @@ export async function runTopicPipeline(
       onProfileProblem: ({ file, line, text }) => host.warning(`the profile ${file}:${line} is left out: ${text}`),
       onDetectorFailure: (id, reason) => host.warning(`the detector ${id} failed and is off: ${reason}`),
     });
+    if (actsRefused !== '') host.warning(`the acts on baselines are those of the last good file: ${actsRefused}`);
     for (const rejected of detectors.rejected)
       host.warning(`the detector ${rejected.id} cannot be used: ${rejected.reason}`);
     return { hotPath, detectors, next: 0n };

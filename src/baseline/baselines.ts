@@ -1,4 +1,5 @@
 import type { NoveltySets } from './novelty.ts';
+import type { BaselineAct } from './acts.ts';
 import type { BaselineConfig } from './config.ts';
 import { WindowModels } from './models.ts';
 import type { Taught } from './models.ts';
@@ -49,7 +50,7 @@ interface Own {
   readonly long: WindowBaseline;
   /** Minutes with traffic by hour of the day (UTC), and the days they were counted on. */
   readonly activeMinutes: Uint32Array;
-  firstDay: number;
+  days: number;
   lastDay: number;
   endedBy: string;
   /** Number of the version that is gone by, 0: what is learned. */
@@ -69,12 +70,16 @@ export class Baselines {
   readonly #novelty: NoveltySets;
   readonly #peers: number;
   readonly #services: readonly number[];
+  readonly #acts: readonly BaselineAct[];
   readonly #own: (Own | undefined)[] = [];
   #waiting: string[] = [];
   #dueUs = 0;
+  /** Acts up to this event time have been done. */
+  #actedUs = 0;
 
-  constructor(config: BaselineConfig, deps: { seed: number; novelty: NoveltySets }) {
+  constructor(config: BaselineConfig, deps: { seed: number; novelty: NoveltySets; acts?: readonly BaselineAct[] }) {
     this.#config = config;
+    this.#acts = deps.acts ?? [];
     this.#novelty = deps.novelty;
     this.#peers = deps.novelty.setId(PEERS);
     this.#services = SERVICES.map((name) => deps.novelty.setId(name));
@@ -97,8 +102,9 @@ export class Baselines {
     const hour = Math.floor(startUs / HOUR_US) % 24;
     own.activeMinutes[hour]!++;
     const day = Math.floor(startUs / DAY_US);
-    if (own.firstDay === 0) own.firstDay = day;
+    if (day === own.lastDay) return;
     own.lastDay = day;
+    own.days++;
   }
 
   /** Whether a device that learns has learned enough, by evidence within the bounds of the configuration. */
@@ -128,8 +134,9 @@ export class Baselines {
     this.#dueUs = nowUs + this.#config.retrain_s * 1e6;
   }
 
-  /** Called every second of event time: trains one model where some are due. */
+  /** Called every second of event time: does what people decided, and trains one model where some are due. */
   second(devices: readonly (Learner | undefined)[], nowUs: number): void {
+    this.#act(devices, nowUs);
     if (this.#waiting.length === 0) {
       if (this.#dueUs === 0 || nowUs < this.#dueUs) return;
       this.#dueUs = nowUs + this.#config.retrain_s * 1e6;
@@ -172,11 +179,11 @@ export class Baselines {
     return this.#own[slot]?.versions ?? [];
   }
 
-  /** Active minutes by hour of the day (UTC) and the days over which they were counted; undefined before a whole day. */
+  /** Active minutes by hour of the day (UTC) and on how many days they were counted; undefined before the second. */
   dayPattern(slot: number): { days: number; activeMinutes: readonly number[] } | undefined {
     const own = this.#own[slot];
-    if (own === undefined || own.lastDay - own.firstDay < 1) return undefined;
-    return { days: own.lastDay - own.firstDay + 1, activeMinutes: [...own.activeMinutes] };
+    if (own === undefined || own.days < 2) return undefined;
+    return { days: own.days, activeMinutes: [...own.activeMinutes] };
   }
 
   isFrozen(slot: number): boolean {
@@ -185,40 +192,6 @@ export class Baselines {
 
   revertedTo(slot: number): number {
     return this.#own[slot]?.revertedTo ?? 0;
-  }
-
-  /** Takes nothing in any more, from this event time on. */
-  freeze(slot: number, nowUs: number): void {
-    const own = this.#of(slot);
-    if (own.short.frozen) return;
-    this.#keep(own, nowUs, 'frozen');
-    own.short.frozen = true;
-    own.long.frozen = true;
-  }
-
-  /** Goes on adapting, by what it has learned itself. */
-  unfreeze(slot: number, nowUs: number): void {
-    const own = this.#of(slot);
-    own.short.frozen = false;
-    own.long.frozen = false;
-    own.short.pin(undefined);
-    own.long.pin(undefined);
-    own.revertedTo = 0;
-    this.#keep(own, nowUs, 'unfrozen');
-  }
-
-  /** Goes by an earlier version, frozen, until {@link Baselines.unfreeze}. False where there is no such version. */
-  revert(slot: number, version: number, nowUs: number): boolean {
-    const own = this.#of(slot);
-    const found = own.versions.find((v) => v.n === version);
-    if (found === undefined) return false;
-    own.short.frozen = true;
-    own.long.frozen = true;
-    own.short.pin(found.short);
-    own.long.pin(found.long);
-    own.revertedTo = version;
-    this.#keep(own, nowUs, 'reverted');
-    return true;
   }
 
   forget(slot: number): void {
@@ -232,16 +205,18 @@ export class Baselines {
       models: this.models.save(),
       waiting: this.#waiting,
       dueUs: this.#dueUs,
+      actedUs: this.#actedUs,
     };
   }
 
   /** Into one that has seen nothing yet. */
   restore(saved: unknown): void {
-    const { own, models, waiting, dueUs } = saved as {
+    const { own, models, waiting, dueUs, actedUs } = saved as {
       own: ((Omit<Own, 'short' | 'long'> & { short: unknown; long: unknown }) | undefined)[];
       models: unknown;
       waiting: string[];
       dueUs: number;
+      actedUs: number;
     };
     own.forEach((o, slot) => {
       if (o === undefined) return;
@@ -254,6 +229,52 @@ export class Baselines {
     this.models.restore(models);
     this.#waiting = waiting;
     this.#dueUs = dueUs;
+    this.#actedUs = actedUs;
+  }
+
+  #act(devices: readonly (Learner | undefined)[], nowUs: number): void {
+    for (const { atUs, device: key, act, version } of this.#acts) {
+      if (atUs <= this.#actedUs || atUs > nowUs) continue;
+      const device = devices.find((d) => d?.key === key);
+      if (device === undefined) continue;
+      if (act === 'freeze') this.#freeze(device.slot, atUs);
+      else if (act === 'unfreeze') this.#unfreeze(device.slot, atUs);
+      else this.#revert(device.slot, version ?? 0, atUs);
+    }
+    this.#actedUs = nowUs;
+  }
+
+  /** Takes nothing in any more, from this event time on. */
+  #freeze(slot: number, nowUs: number): void {
+    const own = this.#of(slot);
+    if (own.short.frozen) return;
+    this.#keep(own, nowUs, 'frozen');
+    own.short.frozen = true;
+    own.long.frozen = true;
+  }
+
+  /** Goes on adapting, by what it has learned itself. */
+  #unfreeze(slot: number, nowUs: number): void {
+    const own = this.#of(slot);
+    own.short.frozen = false;
+    own.long.frozen = false;
+    own.short.pin(undefined);
+    own.long.pin(undefined);
+    own.revertedTo = 0;
+    this.#keep(own, nowUs, 'unfrozen');
+  }
+
+  /** Goes by an earlier version, frozen, until it is unfrozen; nothing happens where there is no such version. */
+  #revert(slot: number, version: number, nowUs: number): void {
+    const own = this.#of(slot);
+    const found = own.versions.find((v) => v.n === version);
+    if (found === undefined) return;
+    own.short.frozen = true;
+    own.long.frozen = true;
+    own.short.pin(found.short);
+    own.long.pin(found.long);
+    own.revertedTo = version;
+    this.#keep(own, nowUs, 'reverted');
   }
 
   #of(slot: number): Own {
@@ -263,7 +284,7 @@ export class Baselines {
         short: new WindowBaseline(SHORT_WINDOWS),
         long: new WindowBaseline(LONG_WINDOWS),
         activeMinutes: new Uint32Array(24),
-        firstDay: 0,
+        days: 0,
         lastDay: 0,
         endedBy: '',
         revertedTo: 0,

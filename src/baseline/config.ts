@@ -41,6 +41,11 @@ export const baselineConfig = Type.Object(
       maximum: 100,
       description: 'Versions of a baseline kept for each device, to compare and to go back to; some 700 bytes each.',
     }),
+    acts_file: Type.String({
+      default: '',
+      description:
+        'File in which `wardwatch baseline freeze|unfreeze|revert` writes what was done; read at start. Empty: none.',
+    }),
     max_set_size: Type.Integer({
       default: 1024,
       minimum: 16,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EXIT, WardwatchError, describeError } from '../kernel/errors.ts';
+import { registerBaseline } from './baseline.ts';
 import { registerBench } from './bench.ts';
 import { registerBundle } from './bundle.ts';
 import { registerConfig } from './config.ts';
@@ -9,6 +10,7 @@ import { registerDelivery } from './delivery.ts';
 import { registerDetectors } from './detectors.ts';
 import { registerDevices } from './devices.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerExplain } from './explain.ts';
 import { examples } from './frame.ts';
 import { registerInspect } from './inspect.ts';
 import { registerMigrate } from './migrate.ts';
@@ -29,6 +31,8 @@ const commands: Register[] = [
   registerServer,
   registerTopics,
   registerReplay,
+  registerExplain,
+  registerBaseline,
   registerInspect,
   registerSimulate,
   registerDetectors,

@@ -44,6 +44,11 @@ export interface Channel {
   peerType: string;
   commands: string[];
   flows: number;
+  /** Time between the beginnings of flows: how many, when the last one began, the mean and the mean deviation from it. */
+  gaps: number;
+  beganUs: number;
+  gapMeanS: number;
+  gapDeviationS: number;
   bytesOut: number;
   bytesIn: number;
   version: number;
@@ -149,6 +154,11 @@ export class Channels {
     if (b !== undefined) this.#said(b, said, undefined, nowUs);
   }
 
+  /** Nothing was watched for a while: it is no pause between two flows. */
+  unobserved(): void {
+    for (const channels of this.#ofDevice.values()) for (const channel of channels.values()) channel.beganUs = 0;
+  }
+
   forget(device: Device): void {
     this.#ofDevice.delete(device);
     this.#changed.delete(device);
@@ -235,6 +245,7 @@ export class Channels {
           : this.#rest(channels, device, isClient, nowUs);
       channels.set(channel.key, channel);
     }
+    noteGap(channel, nowUs);
     channel.flows++;
     channel.version++;
     channel.lastUs = Math.max(channel.lastUs, nowUs);
@@ -281,6 +292,22 @@ export class Channels {
   }
 }
 
+/** Several connections in the same second are one beginning: browsers and viewers open them side by side. */
+const MIN_GAP_S = 1;
+
+function noteGap(channel: Channel, nowUs: number): void {
+  const gapS = (nowUs - channel.beganUs) / 1e6;
+  if (channel.beganUs !== 0 && gapS < MIN_GAP_S) return;
+  if (channel.beganUs !== 0) {
+    channel.gaps++;
+    // Of the last twenty or so: a rhythm that changed is forgotten.
+    const weight = 1 / Math.min(channel.gaps, 20);
+    channel.gapMeanS += (gapS - channel.gapMeanS) * weight;
+    channel.gapDeviationS += (Math.abs(gapS - channel.gapMeanS) - channel.gapDeviationS) * weight;
+  }
+  channel.beganUs = nowUs;
+}
+
 function blank(
   key: number,
   isClient: boolean,
@@ -298,6 +325,10 @@ function blank(
     peerType: '',
     commands: [],
     flows: 0,
+    gaps: 0,
+    beganUs: 0,
+    gapMeanS: 0,
+    gapDeviationS: 0,
     bytesOut: 0,
     bytesIn: 0,
     version: 0,
