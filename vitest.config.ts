@@ -5,7 +5,7 @@ const integration = [
   'tests/simulate/**/*.test.ts',
   'tests/decode/damaged.test.ts',
   'tests/detectors/b-captures.test.ts',
-  'tests/{store,api,e2e,spine}/**/*.test.{ts,tsx}',
+  'tests/{store,api,e2e,spine,inventory}/**/*.test.{ts,tsx}',
   'tests/bus/**/*kafka*.test.ts',
   'tests/bus/kafka/**/*.test.ts',
   'tests/**/*.process.test.ts',

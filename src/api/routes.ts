@@ -89,7 +89,12 @@ function alertFilter(query: AlertFilterQuery): AlertFilter {
 
 function deviceFilter(query: DeviceFilterQuery): DeviceFilter {
   const { type, vendor, vlan, text: words, sort } = query;
-  return defined({ type, vendor, vlan, text: words, sort });
+  const fields = defined({
+    type: type === undefined ? undefined : [type],
+    vendor_name: vendor === undefined ? undefined : [vendor],
+    vlan: vlan === undefined ? undefined : [vlan],
+  });
+  return defined({ fields, text: words, sort });
 }
 
 function sendExport(

@@ -65,6 +65,45 @@ export const storeConfigSchema = Type.Object(
       },
       { default: {}, additionalProperties: false, description: 'The server, where `mode` is `server`.' },
     ),
+    analysts: Type.Object(
+      {
+        username: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'User of the server for the questions of analysts, who can only read. Embedded there is none.',
+          }),
+        ),
+        password_file: Type.Optional(Type.String({ minLength: 1, description: 'File whose content is its password.' })),
+        password_env: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'Environment variable that holds its password, if there is no file.',
+          }),
+        ),
+        max_rows: Type.Integer({
+          default: 10_000,
+          minimum: 1,
+          maximum: 100_000,
+          description: 'Most rows of an answer.',
+        }),
+        max_seconds: Type.Integer({
+          default: 10,
+          minimum: 1,
+          maximum: 300,
+          description: 'Longest time a statement runs.',
+        }),
+        max_memory_bytes: Type.Integer({
+          default: 1_073_741_824,
+          minimum: 67_108_864,
+          description: 'Most memory that a statement takes.',
+        }),
+      },
+      {
+        default: {},
+        additionalProperties: false,
+        description: 'SQL of analysts. On a server the limits are those of its user.',
+      },
+    ),
     retention_days: Type.Object(
       {
         alerts: days(400, 'alerts'),

@@ -1,5 +1,5 @@
 import type { Component } from '../kernel/component.ts';
-import type { AlertRow, DeviceRow, FlowRow, RowSink, WindowRow } from '../kernel/rows.ts';
+import type { AddressRow, AlertRow, ChannelRow, DeviceRow, FlowRow, RowSink, WindowRow } from '../kernel/rows.ts';
 
 export interface AlertFilter {
   severityAtLeast?: number;
@@ -25,12 +25,107 @@ export interface Page<T> {
   total: number;
 }
 
+/** Fields of a device that a filter can name; the value of any of them is one of those given, case aside. */
+export const DEVICE_FIELDS = [
+  'type',
+  'vendor_name',
+  'model',
+  'hostname',
+  'os',
+  'os_version',
+  'firmware',
+  'serial',
+  'mac',
+  'vlan',
+  'phase',
+  'ae_title',
+] as const;
+export type DeviceField = (typeof DEVICE_FIELDS)[number];
+
+export type DeviceSort =
+  'last_seen' | 'first_seen' | 'hostname' | 'type' | 'vendor_name' | 'ip' | 'risk' | 'confidence' | 'bytes' | 'unknown';
+
 export interface DeviceFilter {
-  type?: string;
-  vendor?: string;
-  vlan?: string;
+  /** Any of the values of each field; `''` is "not known". */
+  fields?: Partial<Record<DeviceField, readonly string[]>>;
+  /** Address, or a network as `10.20.0.0/16`, that one of its addresses is in. */
+  ip?: string;
+  gateway?: boolean;
+  /** risk_level at least. */
+  riskAtLeast?: number;
+  confidenceAtLeast?: number;
+  confidenceAtMost?: number;
+  /** Epoch milliseconds. */
+  firstSeenFrom?: number;
+  firstSeenTo?: number;
+  lastSeenFrom?: number;
+  lastSeenTo?: number;
   text?: string;
-  sort?: 'last_seen' | 'first_seen' | 'hostname' | 'type' | 'ip';
+  /** Only devices of these VLANs, whatever else is asked for. */
+  vlans?: readonly string[];
+  /** Keys that are not shown: devices that were merged into others. */
+  without?: readonly string[];
+  /** `unknown`: what nobody has told the type of first, then by risk. */
+  sort?: DeviceSort;
+}
+
+/** How many devices have each value of a field, most first. */
+export interface Facet {
+  field: string;
+  values: { value: string; n: number }[];
+}
+
+/** A channel as stored, all its times added up. */
+export type StoredChannel = Omit<ChannelRow, 'version'>;
+
+/** One kind of data flow between two kinds of devices. */
+export interface DataFlow {
+  type: string;
+  peer_type: string;
+  peer_kind: string;
+  service: string;
+  proto: string;
+  port: number;
+  encrypted: string;
+  phi: string;
+  /** Channels of this kind, and devices on the side that begins them. */
+  channels: number;
+  devices: number;
+  peers: number;
+  flows: number;
+  bytes: number;
+  first_seen: number;
+  last_seen: number;
+}
+
+export interface DataFlowFilter {
+  /** All, where clinical ones alone are not asked for. */
+  clinical?: boolean;
+  type?: string;
+  vlans?: readonly string[];
+  limit: number;
+}
+
+/** The answer to a statement of an analyst. */
+export interface SqlAnswer {
+  columns: { name: string; type: string }[];
+  rows: unknown[][];
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
+  elapsed_ms: number;
+}
+
+/** Something that has changed in the inventory. */
+export interface Change {
+  time: number;
+  /** `appeared`, `channel`, or a kind of {@link IdentityRow}. */
+  kind: string;
+  device: string;
+  before: string;
+  after: string;
+  reason: string;
+  /** Tells changes of one moment apart; with `time` where the next page begins. */
+  key: string;
 }
 
 /**
@@ -45,6 +140,21 @@ export interface Store extends Component, RowSink {
   alertsOf(uids: readonly string[]): Promise<AlertRow[]>;
   devices(filter: DeviceFilter, limit: number, cursor?: string): Promise<Page<DeviceRow>>;
   device(key: string): Promise<DeviceRow | undefined>;
+  /** Counts of devices by the values of each field, for those that the filter finds. */
+  facets(filter: DeviceFilter, fields: readonly DeviceField[], most: number): Promise<Facet[]>;
+  /** Channels of devices, last used first. */
+  channelsOf(devices: readonly string[], limit: number): Promise<StoredChannel[]>;
+  /** Addresses that devices have had, newest first. */
+  addressesOf(devices: readonly string[], limit: number): Promise<AddressRow[]>;
+  /** Kinds of data flows of the site, most used first. */
+  dataFlows(filter: DataFlowFilter): Promise<DataFlow[]>;
+  /** What has changed between two times (epoch milliseconds), newest first; of one device where a key is given. */
+  changes(
+    from: number,
+    to: number,
+    limit: number,
+    about?: { device?: string; vlans?: readonly string[]; after?: { time: number; key: string } },
+  ): Promise<Change[]>;
   /** Flows in which the device took part, newest first. */
   flowsOf(device: DeviceRow, limit: number, around?: { from: number; to: number }): Promise<FlowRow[]>;
   windowsOf(device: string, windowS: number, from: number, to: number): Promise<WindowRow[]>;
@@ -54,6 +164,11 @@ export interface Store extends Component, RowSink {
     devicesByType: Record<string, number>;
     flows: number;
   }>;
+  /**
+   * The answer to one SELECT over the tables of the store, on a connection that can only read.
+   * Fails with `WW_USAGE` where the statement is not allowed, wrong, or reaches a limit.
+   */
+  sql(statement: string): Promise<SqlAnswer>;
   /** Answers when the engine does; for readiness. */
   ping(): Promise<void>;
 }

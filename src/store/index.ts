@@ -2,10 +2,13 @@ import type { Reporter } from '../kernel/component.ts';
 import { WardwatchError } from '../kernel/errors.ts';
 import type { StoreConfig } from './config.ts';
 import type { Store } from './contract.ts';
+import { createAnalysts } from './analysts.ts';
+import type { Analysts } from './analysts.ts';
 import { encodeBatch } from './encode.ts';
 import { openEngine, placeOf } from './engine.ts';
 import type { Engine } from './engine.ts';
 import { storeError } from './failures.ts';
+import { createInventoryQueries } from './inventory.ts';
 import { migrate } from './migrate.ts';
 import { createQueries } from './queries.ts';
 import type { StoreQueries } from './queries.ts';
@@ -25,7 +28,8 @@ export interface StoreDeps {
 
 interface Running {
   engine: Engine;
-  queries: StoreQueries;
+  analysts: Analysts;
+  queries: StoreQueries & ReturnType<typeof createInventoryQueries>;
   writers: ReadonlyMap<TableName, TableWriter>;
 }
 
@@ -46,7 +50,7 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
     throw new WardwatchError('WW_STORE', `The store (${place}) is not open.`, 'Start the store before it is used.');
   };
 
-  const read = async <T>(what: string, ask: (queries: StoreQueries) => Promise<T>): Promise<T> => {
+  const read = async <T>(what: string, ask: (queries: Running['queries']) => Promise<T>): Promise<T> => {
     const { queries } = needRunning();
     const start = performance.now();
     try {
@@ -78,7 +82,15 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
         };
         writers.set(table, createTableWriter(config.write, { insert, table, place, reporter: deps.reporter }));
       }
-      running = { engine, writers, queries: createQueries(engine.client, config.database) };
+      running = {
+        engine,
+        analysts: createAnalysts(config),
+        writers,
+        queries: {
+          ...createQueries(engine.client, config.database),
+          ...createInventoryQueries(engine.client, config.database),
+        },
+      };
     },
 
     async stop() {
@@ -86,6 +98,7 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
       if (was === undefined) return;
       await Promise.all([...was.writers.values()].map((writer) => writer.close()));
       running = undefined;
+      await was.analysts.close();
       await was.engine.close();
     },
 
@@ -101,10 +114,25 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
     alertsOf: (uids) => read('alerts', (queries) => queries.alertsOf(uids)),
     devices: (filter, limit, cursor) => read('devices', (queries) => queries.devices(filter, limit, cursor)),
     device: (key) => read('device', (queries) => queries.device(key)),
+    facets: (filter, fields, most) => read('facets', (queries) => queries.facets(filter, fields, most)),
+    channelsOf: (devices, limit) => read('channels', (queries) => queries.channelsOf(devices, limit)),
+    addressesOf: (devices, limit) => read('addresses', (queries) => queries.addressesOf(devices, limit)),
+    dataFlows: (filter) => read('data flows', (queries) => queries.dataFlows(filter)),
+    changes: (from, to, limit, about) => read('changes', (queries) => queries.changes(from, to, limit, about)),
     flowsOf: (device, limit, around) => read('flows', (queries) => queries.flowsOf(device, limit, around)),
     windowsOf: (device, windowS, from, to) =>
       read('windows', (queries) => queries.windowsOf(device, windowS, from, to)),
     overview: () => read('overview', (queries) => queries.overview()),
+
+    async sql(statement) {
+      const { analysts } = needRunning();
+      const start = performance.now();
+      try {
+        return await analysts.ask(statement);
+      } finally {
+        deps.reporter.observe('store_query', (performance.now() - start) / 1000, { query: 'sql' });
+      }
+    },
 
     async ping() {
       const { engine } = needRunning();

@@ -1,6 +1,8 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { AlertRow, DecidedField, DeviceRow, FlowRow, RiskPart, WindowRow } from '../kernel/rows.ts';
-import type { AlertFilter, DeviceFilter, Page, Store } from './contract.ts';
+import type { AlertFilter, DeviceSort, Page, Store } from './contract.ts';
+import { asked, deviceConditions, whereSql, whole, words } from './conditions.ts';
+import type { Conditions } from './conditions.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { TABLES } from './schema.ts';
 import type { TableName } from './schema.ts';
@@ -13,10 +15,6 @@ export type StoreQueries = Pick<
 
 const MAX_PAGE = 10_000;
 const MAX_WINDOWS = 100_000;
-const MAX_WORDS = 16;
-const MAX_WORD_LENGTH = 256;
-/** Longer than any key of ours: what is asked for need not travel further. */
-const MAX_KEY_LENGTH = 4096;
 
 /** One order of a list. The id is its last part, so that no two rows stand at the same place. */
 interface Order {
@@ -29,8 +27,6 @@ interface List<Sort extends string> {
   table: TableName;
   id: string;
   orders: Record<Sort, Order>;
-  /** Fields that the words of a text search are looked up in. */
-  searched: readonly string[];
 }
 
 const ALERTS: List<'time' | 'severity'> = {
@@ -46,16 +42,16 @@ const ALERTS: List<'time' | 'severity'> = {
       direction: 'DESC',
     },
   },
-  searched: ['title', 'message', 'device_name', 'device_ip', 'device_mac', 'device_type'],
 };
+
+/** Fields of alerts that the words of a text search are looked up in. */
+const SEARCHED: readonly string[] = ['title', 'message', 'device_name', 'device_ip', 'device_mac', 'device_type'];
 
 /** Names sort without regard to case, what has none comes last. */
 const byName = (column: string): Order => ({
   keys: [[`concat(if(${column} = '', '1', '0'), lowerUTF8(${column}))`, 'String']],
   direction: 'ASC',
 });
-
-type DeviceSort = 'last_seen' | 'first_seen' | 'hostname' | 'type' | 'ip';
 
 const DEVICES: List<DeviceSort> = {
   table: 'devices',
@@ -65,23 +61,33 @@ const DEVICES: List<DeviceSort> = {
     first_seen: { keys: [['first_seen', 'Int64']], direction: 'DESC' },
     hostname: byName('hostname'),
     type: byName('type'),
+    vendor_name: byName('vendor_name'),
     // By the number of the address (IPv4 as mapped IPv6), so that 10.0.0.9 comes before 10.0.0.10.
     ip: { keys: [['hex(IPv6StringToNumOrDefault(ip))', 'String']], direction: 'ASC' },
+    risk: {
+      keys: [
+        ['toInt64(risk_score)', 'Int64'],
+        ['last_seen', 'Int64'],
+      ],
+      direction: 'DESC',
+    },
+    confidence: { keys: [['toInt64(confidence * 1000)', 'Int64']], direction: 'ASC' },
+    bytes: { keys: [['toInt64(bytes)', 'Int64']], direction: 'DESC' },
+    unknown: {
+      keys: [
+        ["toInt64(type = 'unknown')", 'Int64'],
+        ['toInt64(risk_score)', 'Int64'],
+        ['last_seen', 'Int64'],
+      ],
+      direction: 'DESC',
+    },
   },
-  searched: ['hostname', 'type', 'vendor_name', 'model', 'mac', "arrayStringConcat(ips, ' ')", 'ip', 'device'],
 };
-
-/** Conditions with their parameters: values never become part of the SQL text. */
-interface Conditions {
-  sql: string[];
-  params: Record<string, unknown>;
-}
 
 export function createQueries(client: ClickHouseClient, database: string): StoreQueries {
   const ask = async <T>(query: string, query_params: Record<string, unknown> = {}): Promise<T[]> =>
     (await client.query({ query, query_params, format: 'JSONEachRow' })).json<T>();
 
-  /** A page in two steps in one statement: find the ids in narrow columns, then read the wide rows of those only. */
   const page = async <Row, Sort extends string>(
     list: List<Sort>,
     sort: Sort,
@@ -93,33 +99,50 @@ export function createQueries(client: ClickHouseClient, database: string): Store
     const from = `${database}.${list.table} FINAL`;
     const size = pageSize(limit);
     const keys = [...order.keys, [list.id, 'String'] as const];
-    const orderBy = keys.map(([sql]) => `${sql} ${order.direction}`).join(', ');
-    const place = `(${keys.map(([sql]) => sql).join(', ')})`;
     const params: Record<string, unknown> = { ...where.params, size: size + 1 };
-    const conditions = [...where.sql];
+    const conditions: string[] = [];
     if (cursor !== undefined) {
       const kinds = keys.map(([, type]) => (type === 'String' ? 'string' : 'number'));
       const marks = decodeCursor(cursor, sort, kinds).values.map((value, i) => {
         params[`after${i}`] = value;
         return `{after${i}:${keys[i]![1]}}`;
       });
-      conditions.push(`${place} ${order.direction === 'DESC' ? '<' : '>'} (${marks.join(', ')})`);
+      conditions.push(
+        `(${keys.map((_, i) => `k${i}`).join(', ')}) ${order.direction === 'DESC' ? '<' : '>'} (${marks.join(', ')})`,
+      );
     }
-    const found = `SELECT ${list.id} FROM ${from}${whereSql(conditions)} ORDER BY ${orderBy} LIMIT {size:UInt32}`;
-    const [answer, totals] = await Promise.all([
-      ask<{ place: (string | number)[] }>(
-        `SELECT ${columnsOf(list.table)}, ${place} AS place FROM ${from} PREWHERE ${list.id} IN (${found})
-         ORDER BY ${orderBy} LIMIT {size:UInt32}`,
-        params,
-      ),
-      ask<{ total: number }>(`SELECT count() AS total FROM ${from}${whereSql(where.sql)}`, where.params),
-    ]);
-    const shown = answer.slice(0, size);
-    const last = answer.length > size ? shown.at(-1) : undefined;
+    // The rows of the page are found in narrow columns, in the one pass that also counts all; then the wide rows
+    // of those alone are read by their key.
+    const names = keys.map((_, i) => `k${i}`);
+    const inner = `SELECT ${keys.map(([sql], i) => `${sql} AS k${i}`).join(', ')}, count() OVER () AS total FROM ${from}${whereSql(where.sql)}`;
+    const found = await ask<{ place: (string | number)[]; total: number }>(
+      `SELECT tuple(${names.join(', ')}) AS place, total FROM (${inner})${whereSql(conditions)}
+       ORDER BY ${names.map((name) => `${name} ${order.direction}`).join(', ')} LIMIT {size:UInt32}`,
+      params,
+    );
+    const places = new Map(found.map(({ place }) => [String(place.at(-1)), place]));
+    const answer =
+      found.length === 0
+        ? []
+        : await ask<Record<string, unknown>>(
+            `SELECT ${columnsOf(list.table)} FROM ${from} WHERE ${list.id} IN ({ids:Array(String)})`,
+            { ids: [...places.keys()] },
+          );
+    const rowOf = new Map(answer.map((row) => [String(row[list.id]), row]));
+    // A row that was deleted between the two questions is left out.
+    const read = found.filter(({ place }) => rowOf.has(String(place.at(-1))));
+    const total =
+      found[0]?.total ??
+      (cursor === undefined
+        ? 0
+        : ((await ask<{ total: number }>(`SELECT count() AS total FROM ${from}${whereSql(where.sql)}`, where.params))[0]
+            ?.total ?? 0));
+    const shown = read.slice(0, size);
+    const last = read.length > size ? shown.at(-1) : undefined;
     return {
-      rows: shown.map(({ place: _, ...row }) => row as Row),
+      rows: shown.map(({ place }) => rowOf.get(String(place.at(-1))) as Row),
       next: last === undefined ? undefined : encodeCursor({ sort, values: last.place }),
-      total: totals[0]?.total ?? 0,
+      total,
     };
   };
 
@@ -217,34 +240,16 @@ function alertConditions(filter: AlertFilter): Conditions {
   }
   if (filter.from !== undefined) add('time >= {from:Int64}', 'from', whole(filter.from));
   if (filter.to !== undefined) add('time <= {to:Int64}', 'to', whole(filter.to));
-  addWords(where, filter.text, ALERTS.searched);
-  return where;
-}
-
-function deviceConditions(filter: DeviceFilter): Conditions {
-  const where: Conditions = { sql: [], params: {} };
-  const add = (sql: string, name: string, value: string): void => {
-    where.sql.push(sql);
-    where.params[name] = asked(value);
-  };
-  if (filter.type !== undefined) add('type = {type:String}', 'type', filter.type);
-  if (filter.vendor !== undefined) add('lowerUTF8(vendor_name) = lowerUTF8({vendor:String})', 'vendor', filter.vendor);
-  if (filter.vlan !== undefined) add('vlan = {vlan:String}', 'vlan', filter.vlan);
-  addWords(where, filter.text, DEVICES.searched);
+  addWords(where, filter.text, SEARCHED);
   return where;
 }
 
 /** Every word must occur in one of the fields; fields are joined by a line break, which no word contains. */
 function addWords(where: Conditions, text: string | undefined, searched: readonly string[]): void {
-  if (text === undefined) return;
-  const words = text
-    .toWellFormed()
-    .split(/\s+/u)
-    .filter((word) => word !== '');
   const haystack = `concat(${searched.join(", '\\n', ")})`;
-  words.slice(0, MAX_WORDS).forEach((word, i) => {
+  words(text).forEach((word, i) => {
     where.sql.push(`positionCaseInsensitiveUTF8(${haystack}, {word${i}:String}) > 0`);
-    where.params[`word${i}`] = Array.from(word).slice(0, MAX_WORD_LENGTH).join('');
+    where.params[`word${i}`] = word;
   });
 }
 
@@ -285,23 +290,11 @@ function flowConditions(device: DeviceRow, around: { from: number; to: number } 
   return { sql, params };
 }
 
-function whereSql(conditions: readonly string[]): string {
-  return conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
-}
-
 function columnsOf(table: TableName): string {
   return TABLES[table].columns
     .filter(([name, type]) => name !== 'ingested_at' && !type.includes('MATERIALIZED'))
     .map(([name]) => name)
     .join(', ');
-}
-
-function whole(value: number): number {
-  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Math.trunc(value) || 0));
-}
-
-function asked(value: string): string {
-  return value.slice(0, MAX_KEY_LENGTH).toWellFormed();
 }
 
 function pageSize(limit: number): number {

@@ -70,9 +70,11 @@ export function storeContract(name: string, newPlace: () => Promise<Place>): voi
       }
       for (const device of devices) {
         expect(await store.device(device.device)).toStrictEqual(device);
-        const found = await store.devices({ vendor: device.vendor_name, text: device.hostname }, 10);
+        const found = await store.devices({ fields: { vendor_name: [device.vendor_name] }, text: device.hostname }, 10);
         expect(found.rows).toStrictEqual([device]);
-        expect((await store.devices({ type: device.hostname, vlan: device.hostname }, 10)).total).toBe(0);
+        expect((await store.devices({ fields: { type: [device.hostname], vlan: [device.hostname] } }, 10)).total).toBe(
+          0,
+        );
       }
       expect((await store.alert('long'))?.message).toBe(long);
       expect((await store.alerts({ text: long, device: long, detector: long }, 10)).total).toBe(0);
@@ -166,7 +168,7 @@ export function storeContract(name: string, newPlace: () => Promise<Place>): voi
       // A version that no longer counts must not be found by what it said.
       expect((await store.alerts({ text: 'v2' }, 10)).total).toBe(0);
       expect((await store.alerts({}, 10)).rows.map((row) => row.title).sort()).toEqual(['v4', 'v9']);
-      expect((await store.devices({ type: 't3' }, 10)).rows).toEqual([]);
+      expect((await store.devices({ fields: { type: ['t3'] } }, 10)).rows).toEqual([]);
       expect((await store.overview()).devicesByType).toEqual({ t4: 1 });
     });
 
@@ -209,7 +211,11 @@ export function storeContract(name: string, newPlace: () => Promise<Place>): voi
         deviceRow(`1/${i}`, {
           ip: i === 0 ? '' : i % 7 === 0 ? `fe80::${i}` : `10.0.${i % 2}.${i}`,
           hostname: i % 5 === 0 ? '' : `${i % 2 === 0 ? 'H' : 'h'}ost-${i % 11}`,
-          type: ['pump', 'Monitor', 'ct'][i % 3]!,
+          type: ['pump', 'Monitor', 'ct', 'unknown'][i % 4]!,
+          vendor_name: ['Acme', '', 'zeta'][i % 3]!,
+          risk_score: i % 9,
+          confidence: (i % 5) / 10,
+          bytes: i % 6,
           first_seen: 1e12 + (i % 4),
           last_seen: 1e12 - (i % 6),
         }),
@@ -221,6 +227,11 @@ export function storeContract(name: string, newPlace: () => Promise<Place>): voi
         first_seen: (row) => [-row.first_seen],
         hostname: (row) => last(row.hostname),
         type: (row) => last(row.type),
+        vendor_name: (row) => last(row.vendor_name),
+        risk: (row) => [-row.risk_score, -row.last_seen],
+        confidence: (row) => [row.confidence],
+        bytes: (row) => [-row.bytes],
+        unknown: (row) => [row.type === 'unknown' ? 0 : 1, -row.risk_score, -row.last_seen],
         ip: (row) =>
           row.ip === ''
             ? [0]
@@ -310,12 +321,21 @@ export function storeContract(name: string, newPlace: () => Promise<Place>): voi
       });
       const keys = async (filter: DeviceFilter): Promise<string[]> =>
         (await store.devices(filter, 10)).rows.map((row) => row.device).sort();
-      expect(await keys({ type: 'mri' })).toEqual(['10/aa', '20/bb']);
-      expect(await keys({ vendor: 'MÜLLER ag' })).toEqual(['10/aa']);
-      expect(await keys({ vlan: '20' })).toEqual(['20/bb', '20/cc']);
+      expect(await keys({ fields: { type: ['mri'] } })).toEqual(['10/aa', '20/bb']);
+      expect(await keys({ fields: { vendor_name: ['MÜLLER ag'] } })).toEqual(['10/aa']);
+      expect(await keys({ fields: { vlan: ['20'] } })).toEqual(['20/bb', '20/cc']);
       expect(await keys({ text: 'west' })).toEqual(['10/aa', '20/bb']);
       expect(await keys({ text: '10.1.1.2 WEST' })).toEqual(['10/aa']);
-      expect(await keys({ text: 'acme', vlan: '20', type: 'ct' })).toEqual(['20/cc']);
+      expect(await keys({ ip: '10.1.1.0/30' })).toEqual(['10/aa']);
+      expect(await keys({ vlans: ['10'] })).toEqual(['10/aa']);
+      expect(await keys({ without: ['20/cc'], fields: { vendor_name: ['acme'] } })).toEqual(['20/bb']);
+      await expect(keys({ ip: "10.1.1.1' OR 1" })).rejects.toMatchObject({ code: 'WW_USAGE' });
+      const [types] = await store.facets({ fields: { vendor_name: ['acme'] } }, ['type'], 10);
+      expect(types?.values).toEqual([
+        { value: 'ct', n: 1 },
+        { value: 'mri', n: 1 },
+      ]);
+      expect(await keys({ text: 'acme', fields: { vlan: ['20'], type: ['ct', 'xray'] } })).toEqual(['20/cc']);
     });
 
     it('refuses a cursor that is not of this list, and nothing else of it', async () => {
