@@ -112,6 +112,9 @@ export default defineDetector({
       onSecond(nowUs): void {
         if (nowUs % STEP_US !== 0) return;
         const regular = new Map<string, { all: number; silent: number }>();
+        // Devices of a segment mostly follow each other.
+        let of: string | undefined;
+        let share = { all: 0, silent: 0 };
         for (const device of ctx.devices()) {
           if (device.isGateway || device.lastUs <= watched.fromUs) continue;
           const h = habits(device);
@@ -124,13 +127,13 @@ export default defineDetector({
             h.lastHeardUs = device.lastUs;
           }
           if (h.watchedS < 120 || h.longestS > 60) continue;
-          let r = regular.get(device.vlan);
-          if (r === undefined) {
-            r = { all: 0, silent: 0 };
-            regular.set(device.vlan, r);
+          if (device.vlan !== of) {
+            of = device.vlan;
+            share = regular.get(of) ?? { all: 0, silent: 0 };
+            regular.set(of, share);
           }
-          r.all++;
-          if ((nowUs - device.lastUs) / 1e6 > 2 * h.longestS + 5) r.silent++;
+          share.all++;
+          if ((nowUs - device.lastUs) / 1e6 > 2 * h.longestS + 5) share.silent++;
         }
         for (const [vlan, r] of regular) {
           const s = segmentOf(vlan);

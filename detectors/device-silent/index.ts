@@ -4,8 +4,10 @@ import type { DeviceView, Severity } from '../../src/detect/sdk.ts';
 interface Rhythm {
   /** Longest pause while learning (and, later, that was no alert), seconds. */
   longestS: number;
-  /** Seconds of event time for which the device has been watched. */
+  /** Seconds of event time for which the device has been watched, in earlier recordings. */
   watchedS: number;
+  /** Second of this recording in which it was first heard; -1 before that. */
+  sinceS: number;
   /** Seconds in which it was heard. */
   heardS: number;
   lastHeardUs: number;
@@ -88,6 +90,7 @@ export default defineDetector({
     const rhythms = ctx.perDevice<Rhythm>(() => ({
       longestS: 0,
       watchedS: 0,
+      sinceS: -1,
       heardS: 0,
       lastHeardUs: 0,
       clinical: false,
@@ -98,9 +101,11 @@ export default defineDetector({
     /** Last outage of each VLAN: from when on devices were missing, and when it was last seen to go on. */
     const outages = ctx.site(() => new Map<string, { fromUs: number; seenUs: number }>());
     /** Before this moment nothing was watched. */
-    const watched = ctx.site(() => ({ fromUs: 0 }));
+    const watched = ctx.site(() => ({ fromUs: 0, seconds: 0 }));
 
-    const regular = (r: Rhythm): boolean => r.watchedS >= min_watched_s && r.longestS <= max_pause_s;
+    const watchedS = (r: Rhythm): number => r.watchedS + (r.sinceS < 0 ? 0 : watched.seconds - r.sinceS);
+    const limitOf = (r: Rhythm): number => Math.max(min_silence_s, factor * r.longestS);
+    const regular = (r: Rhythm): boolean => watchedS(r) >= min_watched_s && r.longestS <= max_pause_s;
 
     /** Asks it only of one that is silent: it visits every device. */
     function others(of: DeviceView, nowUs: number): Others {
@@ -121,103 +126,115 @@ export default defineDetector({
     }
 
     return {
-      onSecond(nowUs): void {
-        for (const device of ctx.devices()) {
-          if (device.isGateway) continue;
-          const r = rhythms(device);
-          const lastUs = device.lastUs;
-          if (lastUs <= watched.fromUs || lastUs === 0) continue;
-          r.watchedS++;
-          if (lastUs > r.lastHeardUs) {
-            const pauseS = r.lastHeardUs === 0 || r.lastHeardUs <= watched.fromUs ? 0 : (lastUs - r.lastHeardUs) / 1e6;
-            // A pause that was an alert or an outage is no habit; one that was neither becomes one.
-            if (r.silent) r.silent = false;
-            else if (pauseS > r.longestS && r.outageUs <= r.lastHeardUs) r.longestS = pauseS;
-            r.heardS++;
-            r.lastHeardUs = lastUs;
-            continue;
-          }
-          if (device.learning || r.silent || !regular(r)) continue;
-          const silentS = (nowUs - lastUs) / 1e6;
-          const limitS = Math.max(min_silence_s, factor * r.longestS);
-          if (silentS < limitS || nowUs - r.outageUs < limitS * 1e6 || ctx.blind(device)) continue;
-          const outage = outages.get(device.vlan);
-          // What fell silent in an outage may come back later than others: it starts again, and finds its network anew.
-          if (
-            outage !== undefined &&
-            lastUs >= outage.fromUs - SAME_MOMENT_US &&
-            lastUs <= outage.seenUs &&
-            nowUs - outage.seenUs < RETURN_US
-          ) {
-            r.outageUs = nowUs;
-            continue;
-          }
-          const rest = others(device, nowUs);
-          const together = rest.gone >= SEVERAL;
-          const alone = rest.talking === 0;
-          if (
-            (together && rest.gone >= mirror_share * (rest.gone + rest.talking)) ||
-            (alone && rest.known + 1 >= SEGMENT)
-          ) {
-            r.outageUs = nowUs;
-            if (outage === undefined || lastUs > outage.seenUs)
-              outages.set(device.vlan, { fromUs: lastUs, seenUs: nowUs });
-            else {
-              outage.fromUs = Math.min(outage.fromUs, lastUs);
-              outage.seenUs = nowUs;
-            }
-            continue;
-          }
-          r.silent = true;
-          const cls = ctx.classOf(device);
-          const left = nowUs - r.leftUs < (silentS + 10) * 1e6;
-          const important = cls.medical || cls.lifeSupporting || r.clinical;
-          const severity: Severity = left ? INFORMATIONAL : important && !together && !alone ? MEDIUM : LOW;
-          ctx.finding({
-            device,
-            subject: 'silence',
-            severity,
-            confidence: Math.min(95, Math.round(60 + 5 * (silentS / Math.max(1, r.longestS)))),
-            tsUs: nowUs,
-            firstUs: lastUs,
-            title: left ? 'Device was switched off' : 'Device has fallen silent',
-            sentence:
-              `${nameOf(device)} has not been heard for ${Math.round(silentS)} s; its longest pause in ` +
-              `${plural(r.watchedS, 'second')} of watching was ${r.longestS.toFixed(1)} s, and ` +
-              (alone
-                ? 'no other device of the segment was heard since'
-                : `${plural(rest.talking, 'other device')} of the segment ${rest.talking === 1 ? 'goes' : 'go'} on talking`) +
-              (rest.gone > 0 ? `; ${plural(rest.gone, 'other device')} fell silent with it.` : '.'),
-            evidence: [{ src: endpointOf(device), dst: undefined }],
-            anomalies: [
-              {
-                parameter: 'seconds since last heard',
-                expected: `at most ${limitS.toFixed(0)}`,
-                seen: silentS.toFixed(0),
-                unit: 's',
-                learned: r.heardS,
-                pattern: 'ABSENT',
-              },
-              {
-                parameter: 'longest pause',
-                expected: `${r.longestS.toFixed(1)} s`,
-                seen: `${silentS.toFixed(0)} s`,
-                pattern: 'ABOVE RANGE',
-              },
-            ],
-            ...(important
-              ? {
-                  patient:
-                    'Vital signs, alarms or therapy data of this device may no longer reach those who watch them.',
-                }
-              : {}),
-            advice: [
-              'Look at the device at the bedside first: is it on, and does it alarm locally?',
-              'Then check its network cable or wireless link and the switch port.',
-            ],
-            caution: ['Do not restart a device in use from afar to bring it back.'],
-          });
+      onHeard(device): void {
+        if (device.isGateway) return;
+        const r = rhythms(device);
+        const { lastUs } = device;
+        if (r.sinceS < 0) r.sinceS = watched.seconds;
+        if (lastUs <= r.lastHeardUs) return;
+        const pauseS = r.lastHeardUs === 0 || r.lastHeardUs <= watched.fromUs ? 0 : (lastUs - r.lastHeardUs) / 1e6;
+        // A pause that was an alert or an outage is no habit; one that was neither becomes one.
+        if (r.silent) r.silent = false;
+        else if (pauseS > r.longestS && r.outageUs <= r.lastHeardUs) r.longestS = pauseS;
+        r.heardS++;
+        r.lastHeardUs = lastUs;
+        if (r.longestS <= max_pause_s) ctx.wakeAt(device, lastUs + limitOf(r) * 1e6);
+      },
+      onSecond(): void {
+        watched.seconds++;
+      },
+      onLearned(device): void {
+        ctx.wakeAt(device, ctx.nowUs());
+      },
+      onWake(device, nowUs): void {
+        const r = rhythms(device);
+        const { lastUs } = device;
+        if (device.isGateway || device.learning || r.silent || r.sinceS < 0 || r.longestS > max_pause_s) return;
+        const missingS = min_watched_s - watchedS(r);
+        const limitS = limitOf(r);
+        const dueUs = Math.max(lastUs, r.outageUs) + limitS * 1e6;
+        if (missingS > 0 || dueUs > nowUs || ctx.blind(device)) {
+          ctx.wakeAt(device, Math.max(nowUs + Math.max(1, missingS) * 1e6, dueUs));
+          return;
         }
+        const silentS = (nowUs - lastUs) / 1e6;
+        const outage = outages.get(device.vlan);
+        // What fell silent in an outage may come back later than others: it starts again, and finds its network anew.
+        if (
+          outage !== undefined &&
+          lastUs >= outage.fromUs - SAME_MOMENT_US &&
+          lastUs <= outage.seenUs &&
+          nowUs - outage.seenUs < RETURN_US
+        ) {
+          r.outageUs = nowUs;
+          ctx.wakeAt(device, nowUs + limitS * 1e6);
+          return;
+        }
+        const rest = others(device, nowUs);
+        const together = rest.gone >= SEVERAL;
+        const alone = rest.talking === 0;
+        if (
+          (together && rest.gone >= mirror_share * (rest.gone + rest.talking)) ||
+          (alone && rest.known + 1 >= SEGMENT)
+        ) {
+          r.outageUs = nowUs;
+          if (outage === undefined || lastUs > outage.seenUs)
+            outages.set(device.vlan, { fromUs: lastUs, seenUs: nowUs });
+          else {
+            outage.fromUs = Math.min(outage.fromUs, lastUs);
+            outage.seenUs = nowUs;
+          }
+          ctx.wakeAt(device, nowUs + limitS * 1e6);
+          return;
+        }
+        r.silent = true;
+        const cls = ctx.classOf(device);
+        const left = nowUs - r.leftUs < (silentS + 10) * 1e6;
+        const important = cls.medical || cls.lifeSupporting || r.clinical;
+        const severity: Severity = left ? INFORMATIONAL : important && !together && !alone ? MEDIUM : LOW;
+        ctx.finding({
+          device,
+          subject: 'silence',
+          severity,
+          confidence: Math.min(95, Math.round(60 + 5 * (silentS / Math.max(1, r.longestS)))),
+          tsUs: nowUs,
+          firstUs: lastUs,
+          title: left ? 'Device was switched off' : 'Device has fallen silent',
+          sentence:
+            `${nameOf(device)} has not been heard for ${Math.round(silentS)} s; its longest pause in ` +
+            `${plural(watchedS(r), 'second')} of watching was ${r.longestS.toFixed(1)} s, and ` +
+            (alone
+              ? 'no other device of the segment was heard since'
+              : `${plural(rest.talking, 'other device')} of the segment ${rest.talking === 1 ? 'goes' : 'go'} on talking`) +
+            (rest.gone > 0 ? `; ${plural(rest.gone, 'other device')} fell silent with it.` : '.'),
+          evidence: [{ src: endpointOf(device), dst: undefined }],
+          anomalies: [
+            {
+              parameter: 'seconds since last heard',
+              expected: `at most ${limitS.toFixed(0)}`,
+              seen: silentS.toFixed(0),
+              unit: 's',
+              learned: r.heardS,
+              pattern: 'ABSENT',
+            },
+            {
+              parameter: 'longest pause',
+              expected: `${r.longestS.toFixed(1)} s`,
+              seen: `${silentS.toFixed(0)} s`,
+              pattern: 'ABOVE RANGE',
+            },
+          ],
+          ...(important
+            ? {
+                patient: 'Vital signs, alarms or therapy data of this device may no longer reach those who watch them.',
+              }
+            : {}),
+          advice: [
+            'Look at the device at the bedside first: is it on, and does it alarm locally?',
+            'Then check its network cable or wireless link and the switch port.',
+          ],
+          caution: ['Do not restart a device in use from afar to bring it back.'],
+        });
       },
       messageKinds: [
         'dhcp.message',
@@ -239,7 +256,12 @@ export default defineDetector({
       },
       onUnobserved(_fromUs, toUs): void {
         watched.fromUs = toUs;
-        for (const device of ctx.devices()) rhythms(device).silent = false;
+        for (const device of ctx.devices()) {
+          const r = rhythms(device);
+          r.silent = false;
+          r.watchedS = watchedS(r);
+          r.sinceS = -1;
+        }
       },
     };
   },

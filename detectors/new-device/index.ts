@@ -30,9 +30,9 @@ export default defineDetector({
     /** Whether anything is known of the segment: everything is new in one that is being learned. */
     function settled(device: DeviceView): boolean {
       if (known.has(device.vlan)) return true;
-      // Asked for every device that appears: where nothing is known yet, not more than once a second.
+      // The end of learning is told; those who had learned before it could be are looked for once in a while.
       const nowUs = ctx.nowUs();
-      if (nowUs - (askedUs.get(device.vlan) ?? -Infinity) < 1e6) return false;
+      if (nowUs - (askedUs.get(device.vlan) ?? -Infinity) < 60e6) return false;
       askedUs.set(device.vlan, nowUs);
       for (const other of ctx.devices())
         if (other !== device && other.vlan === device.vlan && !other.learning) {
@@ -43,6 +43,9 @@ export default defineDetector({
     }
 
     return {
+      onLearned(device): void {
+        known.add(device.vlan);
+      },
       onDevice(device): void {
         if (device.learning && waiting.length < MAX_WAITING && settled(device)) waiting.push(device);
       },

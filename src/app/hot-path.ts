@@ -184,6 +184,9 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   readonly #ocsf: OcsfOptions;
   /** Bit 0: what the originator sends leaves the monitored segments; bit 1: what the responder sends does. */
   readonly #leaves: Uint8Array;
+  /** Slots of the devices heard in the running second. */
+  readonly #heard: Int32Array;
+  #heardCount = 0;
   readonly #ja3 = new Map<number, string>();
   readonly #ja4 = new Map<number, string>();
   readonly #channels: Channels;
@@ -236,6 +239,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#short = new WindowCounters(slots);
     this.#long = new WindowCounters(slots);
     this.#leaves = new Uint8Array(config.track.max_flows);
+    this.#heard = new Int32Array(slots);
     this.#ocsf = {
       productVersion: config.productVersion,
       ocsfTypeId: (type) => deps.classes.get(type)?.ocsfTypeId ?? 0,
@@ -256,6 +260,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       models: this.#baselines.models,
       nowUs: () => this.#nowUs,
       devices: () => this.#devices.devices,
+      deviceAt: (slot) => this.#devices.devices[slot],
       deviceBeside: (device, mac) => this.#devices.byMac(mac, device.segment),
       classOf,
       blind: (device) => this.#isBlind(device as Device),
@@ -360,6 +365,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#correlator.second(toUs);
     this.#muted.second(toUs);
     this.#flushAlerts();
+    this.#heardCount = 0;
     this.#secondUs = 0;
   }
 
@@ -516,6 +522,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     this.#startedUs = numbers.startedUs;
     this.#observedS = numbers.observedS;
     this.#learningClosed = numbers.learningClosed;
+    for (const device of this.#devices.devices) if (device.lastUs >= this.#secondUs) this.#hear(device.slot);
     return this.#engine.restore(parts.engine);
   }
 
@@ -643,6 +650,8 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     if (this.#config.stage !== 'all') return;
     if (nowUs % WINDOW_US === 0) this.#closeWindows(nowUs, false);
     this.#baselines.second(this.#devices.devices, nowUs);
+    for (let i = 0; i < this.#heardCount; i++) this.#engine.heard(this.#devices.devices[this.#heard[i]!]!);
+    this.#heardCount = 0;
     this.#engine.second(nowUs);
     this.#correlator.second(nowUs);
     this.#muted.second(nowUs);
@@ -705,6 +714,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     device.learning = false;
     device.version++;
     this.#baselines.ended(device, this.#nowUs, why);
+    this.#engine.learned(device);
   }
 
   // ---- packets ----
@@ -718,6 +728,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     const short = this.#short;
     if (src >= 0) {
       const device = this.#devices.devices[src]!;
+      if (device.lastUs < this.#secondUs) this.#hear(src);
       device.lastUs = this.#nowUs;
       device.packets++;
       device.bytes += wireBytes;
@@ -737,6 +748,11 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     if (dst >= 0 && !this.#devices.devices[dst]!.isGateway) short.received(dst, wireBytes, payload);
   }
 
+  /** The first frame of a device in this second. */
+  #hear(slot: number): void {
+    if (this.#heardCount < this.#heard.length) this.#heard[this.#heardCount++] = slot;
+  }
+
   /** Frames that belong to no flow: ARP, layer 2 protocols, fragments, what could not be decoded to its end. */
   #noFlow(p: PacketColumns, i: number, batch: FrameBatch): void {
     if (p.hasMac[i] !== 1) return;
@@ -744,6 +760,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     const device = this.#devices.sender(p.srcOui[i]!, p.srcNic[i]!, segment, this.#nowUs);
     if (device === undefined) return;
     const wire = batch.wireLen[i]!;
+    if (device.lastUs < this.#secondUs) this.#hear(device.slot);
     device.lastUs = this.#nowUs;
     device.packets++;
     device.bytes += wire;
@@ -921,6 +938,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   // ---- DeviceTableListener ----
 
   deviceAppeared(device: Device, _nowUs: number): void {
+    this.#hear(device.slot);
     this.#engine.deviceAppeared(device);
   }
 

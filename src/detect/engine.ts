@@ -67,10 +67,18 @@ interface Running {
   readonly kept: Kept;
 }
 
+/** When the detector wants to look at a device again: event time by slot, Infinity for never. */
+interface Wakes {
+  atUs: Float64Array;
+  /** No wake is due before this. */
+  earliestUs: number;
+}
+
 /** What a detector has asked to be kept, in the order of its calls. */
 interface Kept {
   /** Per device, by slot. */
   readonly tables: unknown[][];
+  readonly wakes: Wakes;
   readonly site: object[];
 }
 
@@ -89,6 +97,7 @@ export interface EngineOptions {
   readonly models: WindowModels;
   readonly nowUs: () => number;
   readonly devices: () => Iterable<Device>;
+  readonly deviceAt: (slot: number) => Device | undefined;
   readonly deviceBeside: (device: Device, mac: string) => Device | undefined;
   readonly classOf: (type: string) => DeviceClass;
   readonly blind: (device: DeviceView) => boolean;
@@ -114,6 +123,9 @@ export class DetectEngine {
   #arp: Running[] = [];
   #device: Running[] = [];
   #second: Running[] = [];
+  #heard: Running[] = [];
+  #wake: Running[] = [];
+  #learned: Running[] = [];
   #unobserved: Running[] = [];
   readonly #windowView: WindowCursor;
 
@@ -126,7 +138,8 @@ export class DetectEngine {
 
   /** Makes a detector, with what it knew where there is something. */
   #create(loaded: LoadedDetector, stored: StoredDetector | undefined): Running {
-    const kept: Kept = { tables: [], site: [] };
+    const wakes = stored?.kept.wakes ?? { atUs: new Float64Array(0), earliestUs: Infinity };
+    const kept: Kept = { tables: [], wakes, site: [] };
     const entry: { running: Running | undefined } = { running: undefined };
     const ctx = this.#context(loaded, kept, stored?.kept, entry);
     try {
@@ -234,7 +247,9 @@ export class DetectEngine {
     baseline: WindowBaseline | undefined,
   ): ModelScore | undefined {
     const view = this.#windowView;
-    const model = device.learning ? undefined : this.#options.models.judge(device.slot, device.type, seconds, values, at);
+    const model = device.learning
+      ? undefined
+      : this.#options.models.judge(device.slot, device.type, seconds, values, at);
     view.set(device, startUs, seconds, values, at, baseline, model);
     if (model !== undefined)
       this.#options.onScore({
@@ -278,17 +293,60 @@ export class DetectEngine {
     for (const r of this.#device) this.#guard(r, () => r.hooks.onDevice!(device));
   }
 
+  /** The device was heard in the second that ends; before {@link DetectEngine.second}. */
+  heard(device: DeviceView): void {
+    for (let i = 0; i < this.#heard.length; i++) {
+      const r = this.#heard[i]!;
+      try {
+        r.hooks.onHeard!(device);
+      } catch (error) {
+        this.#fail(r, error);
+      }
+    }
+  }
+
+  learned(device: DeviceView): void {
+    for (const r of this.#learned) this.#guard(r, () => r.hooks.onLearned!(device));
+  }
+
   second(nowUs: number): void {
     for (const r of this.#second) this.#guard(r, () => r.hooks.onSecond!(nowUs));
+    for (const r of this.#wake) if (r.kept.wakes.earliestUs <= nowUs) this.#guard(r, () => this.#wakeUp(r, nowUs));
+  }
+
+  /** Those that are due, by slot; in passing, when the next one is. */
+  #wakeUp(r: Running, nowUs: number): void {
+    const { wakes } = r.kept;
+    wakes.earliestUs = Infinity;
+    let next = Infinity;
+    const n = wakes.atUs.length;
+    for (let slot = 0; slot < n; slot++) {
+      const atUs = wakes.atUs[slot]!;
+      if (atUs > nowUs) {
+        if (atUs < next) next = atUs;
+        continue;
+      }
+      wakes.atUs[slot] = Infinity;
+      const device = this.#options.deviceAt(slot);
+      if (device !== undefined) r.hooks.onWake!(device, nowUs);
+    }
+    if (next < wakes.earliestUs) wakes.earliestUs = next;
   }
 
   unobserved(fromUs: number, toUs: number): void {
+    for (const { kept } of this.#running) {
+      kept.wakes.atUs.fill(Infinity);
+      kept.wakes.earliestUs = Infinity;
+    }
     for (const r of this.#unobserved) this.#guard(r, () => r.hooks.onUnobserved!(fromUs, toUs));
   }
 
   deviceForgotten(device: Device): void {
-    for (const r of this.#running)
-      for (const table of r.kept.tables) if (device.slot < table.length) table[device.slot] = undefined;
+    const { slot } = device;
+    for (const { kept } of this.#running) {
+      for (const table of kept.tables) if (slot < table.length) table[slot] = undefined;
+      if (slot < kept.wakes.atUs.length) kept.wakes.atUs[slot] = Infinity;
+    }
     this.#options.novelty.forget(device);
   }
 
@@ -318,6 +376,9 @@ export class DetectEngine {
     this.#arp = on.filter((r) => r.hooks.onArp !== undefined);
     this.#device = on.filter((r) => r.hooks.onDevice !== undefined);
     this.#second = on.filter((r) => r.hooks.onSecond !== undefined);
+    this.#heard = on.filter((r) => r.hooks.onHeard !== undefined);
+    this.#wake = on.filter((r) => r.hooks.onWake !== undefined);
+    this.#learned = on.filter((r) => r.hooks.onLearned !== undefined);
     this.#unobserved = on.filter((r) => r.hooks.onUnobserved !== undefined);
   }
 
@@ -405,6 +466,17 @@ export class DetectEngine {
         const state = (before?.site[kept.site.length] as T | undefined) ?? create();
         kept.site.push(state);
         return state;
+      },
+      wakeAt: (device, tsUs) => {
+        const { wakes } = kept;
+        const { slot } = device;
+        if (slot >= wakes.atUs.length) {
+          const longer = new Float64Array(Math.max(64, slot + 1, wakes.atUs.length * 2)).fill(Infinity);
+          longer.set(wakes.atUs);
+          wakes.atUs = longer;
+        }
+        wakes.atUs[slot] = tsUs;
+        if (tsUs < wakes.earliestUs) wakes.earliestUs = tsUs;
       },
       devices,
       deviceBeside: (device, mac) => deviceBeside(device as Device, mac),

@@ -276,6 +276,11 @@ export interface DetectorContext<P> {
    * classes); it may refer to devices. The same calls in the same order at every start.
    */
   site<T extends object>(create: () => T): T;
+  /**
+   * Calls `onWake` at the first second from `tsUs` on. One moment a device: the last one set counts. All are
+   * dropped where nothing was watched for a while (`onUnobserved`).
+   */
+  wakeAt(device: DeviceView, tsUs: number): void;
   /** Every monitored device: not for what happens often. */
   devices(): Iterable<DeviceView>;
   /** The device with this MAC address in the segment of another one. */
@@ -314,8 +319,14 @@ export interface DetectorHooks {
   onBinding?(binding: BindingView): void;
   onArp?(arp: ArpView): void;
   onDevice?(device: DeviceView): void;
+  /** Once a second, for each device that was heard in it; before `onSecond`. */
+  onHeard?(device: DeviceView): void;
   /** Every second of event time. */
   onSecond?(nowUs: number): void;
+  /** The moment that was set by {@link DetectorContext.wakeAt} has come; after `onSecond`. */
+  onWake?(device: DeviceView, nowUs: number): void;
+  /** Learning has ended for the device. */
+  onLearned?(device: DeviceView): void;
   /** Nothing was watched between these moments (between recordings, sensor away): no silence, no rates across it. */
   onUnobserved?(fromUs: number, toUs: number): void;
 }

@@ -52,6 +52,7 @@ export class DetectorBench {
       models: new WindowModels(1),
       nowUs: () => this.nowUs,
       devices: () => this.#devices,
+      deviceAt: (slot) => this.#devices[slot],
       deviceBeside: (beside, mac) => this.#devices.find((d) => d.mac === mac && d.segment === beside.segment),
       classOf: (type): DeviceClass => classes.get(type) ?? classes.get('unknown')!,
       blind: () => false,
@@ -81,7 +82,10 @@ export class DetectorBench {
   }
 
   endLearning(): void {
-    for (const device of this.#devices) device.learning = false;
+    for (const device of this.#devices) {
+      device.learning = false;
+      this.#engine.learned(device);
+    }
   }
 
   /** Lets event time go on, second by second. */
