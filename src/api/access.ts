@@ -116,11 +116,10 @@ function identityOf(request: FastifyRequest, access: Access): Identity | undefin
 
 /**
  * Makes every route below `app` obey its rule and writes the audit log. Has to come before the first route;
- * `app.ready()` fails with `WW_INTERNAL` where a route has no rule. Without `access`, or with sign-in off, everybody
- * is an admin.
+ * `app.ready()` fails with `WW_INTERNAL` where a route has no rule. With sign-in off everybody is an admin.
  */
-export function registerAccess(app: FastifyInstance, access?: Access): void {
-  const open = access === undefined || access.config.sign_in === 'off';
+export function registerAccess(app: FastifyInstance, access: Access): void {
+  const open = access.config.sign_in === 'off';
   const routes: RouteOptions[] = [];
   // Looked at only when all are there: a hook of an inner scope may add the rule.
   app.addHook('onRoute', (route) => void routes.push(route));
@@ -142,7 +141,7 @@ export function registerAccess(app: FastifyInstance, access?: Access): void {
 
   const write = (request: FastifyRequest, rule: RouteAccess | undefined, outcome: 'done' | 'refused' | 'failed') => {
     const params: unknown = request.params;
-    access?.audit.write({
+    access.audit.write({
       who: request.who.name,
       act: rule?.audit ?? `${request.method} ${request.routeOptions.url ?? ''}`,
       object: typeof params === 'object' && params !== null ? Object.values(params).map(String).join('/') : '',

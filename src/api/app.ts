@@ -155,7 +155,6 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
         registerTriageRoutes(scope, { triage, store });
         registerRulesRoutes(scope, { triage, store, status: () => deps.status() });
       }
-      if (deps.access === undefined) return;
       registerSessionRoutes(scope, deps.access);
       registerTokensRoutes(scope, deps.access);
       registerUsersRoutes(scope, deps.access);

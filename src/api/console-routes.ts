@@ -5,7 +5,17 @@ import type { FastifyInstance } from 'fastify';
 import { ProblemError } from './problems.ts';
 
 /** Paths that the console itself routes; each answers with the same shell. */
-const SHELL_PATHS = ['/', '/alerts', '/alerts/:uid', '/devices', '/devices/:key'];
+const SHELL_PATHS = [
+  '/',
+  '/alerts',
+  '/alerts/:uid',
+  '/devices',
+  '/devices/:key',
+  '/account',
+  '/users',
+  '/audit',
+  '/sign-in',
+];
 
 /** Serves the console's build. Without one the shell's paths say how to make it. */
 export async function registerConsole(app: FastifyInstance, consoleDir: string): Promise<void> {

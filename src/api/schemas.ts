@@ -4,8 +4,8 @@
  */
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
-import { pipelineStatusSchema } from './contract.ts';
-import type { PipelineStatus } from './contract.ts';
+import { pipelineStatusSchema } from './pipeline-status.ts';
+import type { PipelineStatus } from './pipeline-status.ts';
 
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const epochMs = (description: string) => Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000, description });

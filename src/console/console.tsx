@@ -1,15 +1,21 @@
 import { useEffect, useState } from 'preact/hooks';
 import { useKeys } from './keys.ts';
 import { connection, overview } from './live.ts';
+import { AccountPage } from './pages/account.tsx';
 import { AlertPage } from './pages/alert.tsx';
 import { AlertsPage } from './pages/alerts.tsx';
+import { AuditPage } from './pages/audit.tsx';
 import { DevicePage } from './pages/device.tsx';
 import { DevicesPage } from './pages/devices.tsx';
+import { ExpiredDialog, PendingPage, SignInPage } from './pages/sign-in.tsx';
+import { UsersPage } from './pages/users.tsx';
 import { Help } from './parts/help.tsx';
 import { Link } from './parts/link.tsx';
-import { Missing } from './parts/states.tsx';
+import { Failure, Loading, Missing } from './parts/states.tsx';
 import { Banners, Strip } from './parts/strip.tsx';
 import { go, route } from './router.ts';
+import type { Page } from './router.ts';
+import { checkSession, expired, may, session, sessionError } from './session.ts';
 import { nextTheme, theme } from './theme.ts';
 
 const CONNECTION_TEXT = { connecting: 'Connecting', open: 'Live', lost: 'Disconnected' };
@@ -26,14 +32,48 @@ function CurrentPage() {
       return <DevicesPage />;
     case 'device':
       return <DevicePage key={id} deviceKey={id} />;
+    case 'account':
+      return <AccountPage />;
+    case 'users':
+      return may('admin') ? <UsersPage /> : <Missing what="page" back="/" backText="To the alerts" />;
+    case 'audit':
+      return may('admin') ? <AuditPage /> : <Missing what="page" back="/" backText="To the alerts" />;
+    case 'sign-in':
     case 'unknown':
       return <Missing what="page" back="/" backText="To the alerts" />;
   }
 }
 
+/** The sign-in, or what it leads to. */
 export function Console() {
+  const info = session.value;
+  if (info === undefined)
+    return (
+      <main id="main" class="entrance">
+        {sessionError.value ? (
+          <Failure error={sessionError.value} retry={() => void checkSession()} />
+        ) : (
+          <Loading lines={3} />
+        )}
+      </main>
+    );
+  if (info.user === null) return <SignInPage info={info} />;
+  if (info.user.pending !== null) return <PendingPage info={info} />;
+  return <Desk />;
+}
+
+const TITLES: Partial<Record<Page, string>> = {
+  devices: 'Devices',
+  device: 'Devices',
+  account: 'Account',
+  users: 'Users',
+  audit: 'Audit log',
+};
+
+function Desk() {
   const [helpOpen, setHelpOpen] = useState(false);
   const { page } = route.value;
+  const user = session.value?.user;
   useKeys({
     '?': () => setHelpOpen(true),
     a: () => go('/'),
@@ -41,7 +81,7 @@ export function Console() {
   });
   const urgent = (overview.value?.alerts_by_severity['5'] ?? 0) + (overview.value?.alerts_by_severity['4'] ?? 0);
   useEffect(() => {
-    const name = page === 'devices' || page === 'device' ? 'Devices' : 'Alerts';
+    const name = TITLES[page] ?? 'Alerts';
     document.title = urgent > 0 ? `(${urgent}) ${name} · Wardwatch` : `${name} · Wardwatch`;
   }, [page, urgent]);
 
@@ -65,11 +105,24 @@ export function Console() {
           <Link to="/devices" current={page === 'devices' || page === 'device'}>
             Devices
           </Link>
+          {may('admin') && session.value?.sign_in === 'required' && (
+            <Link to="/users" current={page === 'users'}>
+              Users
+            </Link>
+          )}
+          {may('admin') && (
+            <Link to="/audit" current={page === 'audit'}>
+              Audit
+            </Link>
+          )}
         </nav>
         <div class="top-right">
           <span class={`connection connection-${connection.value}`} role="status">
             {CONNECTION_TEXT[connection.value]}
           </span>
+          <Link to="/account" class="account" current={page === 'account'} label={`Account of ${user?.name ?? ''}`}>
+            {user?.name}
+          </Link>
           <button type="button" class="quiet" onClick={nextTheme} aria-label={`Colours: ${THEME_TEXT[theme.value]}`}>
             <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
               <path d="M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1zm0 1.500v11a5.500 5.500 0 0 1 0-11z" fill="currentColor" />
@@ -82,11 +135,13 @@ export function Console() {
         </div>
       </header>
       <Strip />
+      {user?.source === 'open' && <p class="banner">Sign-in is off: everybody at this machine is an admin.</p>}
       <Banners />
       <main id="main" tabIndex={-1}>
         <CurrentPage />
       </main>
       {helpOpen && <Help close={() => setHelpOpen(false)} />}
+      {expired.value && <ExpiredDialog />}
     </>
   );
 }

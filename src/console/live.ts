@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
-import { getJson } from './api.ts';
+import { getQuietly } from './api.ts';
 import { visibly } from './format.ts';
+import { checkSession, onSignedIn } from './session.ts';
 import type { AlertEvent, DeviceEvent, Overview, StatusEvent } from '../api/schemas.ts';
 
 /** `lost` after the stream broke; the browser tries again by itself. */
@@ -25,7 +26,7 @@ export const onDevice = (listener: Listener<DeviceEvent>): (() => void) => liste
 
 async function loadOverview(): Promise<void> {
   try {
-    const answer = await getJson<Overview>('/api/v1/overview', AbortSignal.timeout(10_000));
+    const answer = await getQuietly<Overview>('/api/v1/overview', AbortSignal.timeout(10_000));
     overview.value = answer;
     status.value ??= answer.status;
   } catch {
@@ -37,9 +38,10 @@ const REOPEN_MS = 5000;
 /** Counts change with every alert, and are asked for at most this often. */
 const OVERVIEW_MS = 2000;
 
-/** Opens the event stream and keeps it open. Called once by main. */
+/** Opens the event stream as soon as somebody is signed in, and keeps it open. Called once by main. */
 export function startLive(): void {
   let overviewDue = false;
+  let current: EventSource | undefined;
 
   function overviewSoon(): void {
     if (overviewDue) return;
@@ -50,8 +52,17 @@ export function startLive(): void {
     }, OVERVIEW_MS);
   }
 
+  async function reopen(): Promise<void> {
+    // Without a session the next sign-in opens it.
+    if (!(await checkSession())) return;
+    open();
+    missedSomething.value++;
+  }
+
   function open(): void {
+    current?.close();
     const stream = new EventSource('/api/v1/events');
+    current = stream;
     const on = <T>(name: string, take: (body: T) => void): void => {
       stream.addEventListener(name, (event: MessageEvent<string>) => {
         lastHeard.value = Date.now();
@@ -65,13 +76,8 @@ export function startLive(): void {
     });
     stream.addEventListener('error', () => {
       connection.value = 'lost';
-      // A refusal (429, 503) closes for good, unlike a broken connection.
-      if (stream.readyState === EventSource.CLOSED) {
-        setTimeout(() => {
-          open();
-          missedSomething.value++;
-        }, REOPEN_MS);
-      }
+      // A refusal (401, 429, 503) closes for good, unlike a broken connection.
+      if (stream.readyState === EventSource.CLOSED) setTimeout(() => void reopen(), REOPEN_MS);
     });
     on<StatusEvent>('status', (body) => {
       status.value = body;
@@ -88,5 +94,9 @@ export function startLive(): void {
       missedSomething.value++;
     });
   }
-  open();
+  onSignedIn(() => {
+    const again = current !== undefined;
+    open();
+    if (again) missedSomething.value++;
+  });
 }

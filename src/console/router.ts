@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 
-export type Page = 'alerts' | 'alert' | 'devices' | 'device' | 'unknown';
+export type Page = 'alerts' | 'alert' | 'devices' | 'device' | 'account' | 'users' | 'audit' | 'sign-in' | 'unknown';
 export interface Route {
   page: Page;
   /** Uid of the alert or key of the device. */
@@ -19,6 +19,8 @@ function decode(part: string): string {
 function parse(): Route {
   const [, section = '', id = '', more] = location.pathname.split('/');
   const query = new URLSearchParams(location.search);
+  if (id === '' && (section === 'account' || section === 'users' || section === 'audit' || section === 'sign-in'))
+    return { page: section, id: '', query };
   if (more !== undefined || (section !== '' && section !== 'alerts' && section !== 'devices')) {
     return { page: 'unknown', id: '', query };
   }

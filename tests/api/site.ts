@@ -2,9 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Value } from 'typebox/value';
+import { accessConfigSchema } from '../../src/access/config.ts';
+import type { AccessConfig } from '../../src/access/config.ts';
+import { Access } from '../../src/access/index.ts';
 import { apiConfigSchema } from '../../src/api/config.ts';
 import type { ApiConfig } from '../../src/api/config.ts';
 import type { ApiDeps, LiveEvent, PipelineStatus } from '../../src/api/contract.ts';
+import { createTriageDesk } from '../../src/app/triage.ts';
+import { openDatabase } from '../../src/desk/database.ts';
 import { silentReporter } from '../../src/kernel/component.ts';
 import type { RowBatch } from '../../src/kernel/rows.ts';
 import { createStore, storeConfigSchema } from '../../src/store/index.ts';
@@ -50,11 +55,23 @@ export async function openSite(
   const store = createStore(storeConfig, { reporter: silentReporter });
   await store.start();
   await store.write(rows);
+  const desk = openDatabase(join(folder, 'desk.sqlite'));
+  const access = new Access(Value.Default(accessConfigSchema, { sign_in: 'off' }) as AccessConfig, { desk });
   const listeners = new Set<(event: LiveEvent) => void>();
+  const triageDesk = createTriageDesk({
+    desk,
+    store,
+    reporter: silentReporter,
+    publish: (event) => listeners.forEach((listener) => listener(event)),
+    retentionDays: 0,
+  });
+  triageDesk.accept(rows.alerts ?? []);
   const counted: Site['counted'] = [];
   let status = WATCHING;
   const deps: ApiDeps = {
     store,
+    access,
+    triage: triageDesk.triage,
     reporter: {
       ...silentReporter,
       dropped: (what, n, reason) => counted.push({ name: `${what} ${reason}`, n }),
@@ -86,7 +103,9 @@ export async function openSite(
     },
     listeners: () => listeners.size,
     async close() {
+      triageDesk.stop();
       await store.stop();
+      desk.close();
       await rm(folder, { recursive: true, force: true });
     },
   };
