@@ -13,6 +13,7 @@ import { registerConsole } from './console-routes.ts';
 import type { ApiDeps } from './contract.ts';
 import { createEventHub } from './events.ts';
 import { createHostCheck } from './host-check.ts';
+import { registerIncidentRoutes } from './incident-routes.ts';
 import { ProblemError, problemOf, registerProblems, sendFrameworkError } from './problems.ts';
 import { registerApiRoutes, registerProbeRoutes } from './routes.ts';
 import { registerRulesRoutes } from './rules-routes.ts';
@@ -153,6 +154,7 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
       if (deps.triage !== undefined) {
         const { triage, store } = deps;
         registerTriageRoutes(scope, { triage, store });
+        registerIncidentRoutes(scope, { triage, store, timeZone: config.time_zone, version: deps.version });
         registerRulesRoutes(scope, { triage, store, status: () => deps.status() });
       }
       registerSessionRoutes(scope, deps.access);

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import type { TriageFilter, TriageItem } from '../desk/triage-rows.ts';
+import type { TriageItem } from '../desk/triage-rows.ts';
 import { BULK_BOUND } from '../desk/triage.ts';
 import type { Triage } from '../desk/triage.ts';
 import type { AlertRow } from '../kernel/rows.ts';
@@ -24,7 +24,7 @@ import {
   triageSchema,
   viewListSchema,
 } from './schemas-triage.ts';
-import type { QueueFilter, QueueRow, TriageBody } from './schemas-triage.ts';
+import type { EditBody, QueueRow, TriageBody } from './schemas-triage.ts';
 
 export interface TriageRouteDeps {
   readonly triage: Triage;
@@ -90,7 +90,7 @@ export function registerTriageRoutes(scope: FastifyInstance, deps: TriageRouteDe
     },
     async (request) => {
       const { sort = 'severity', limit = 50, cursor, ...filter } = request.query;
-      const page = triage.page({ ...toFilter(filter), ...seen(request) }, sort, limit, cursor);
+      const page = triage.page({ ...filter, ...mineOf(filter, request), ...seen(request) }, sort, limit, cursor);
       return { rows: await joined(store, page.items), next: page.next ?? null, total: page.total, exact: page.exact };
     },
   );
@@ -123,7 +123,7 @@ export function registerTriageRoutes(scope: FastifyInstance, deps: TriageRouteDe
     },
     async (request) => {
       const { filter, expected, edit } = request.body;
-      const outcome = triage.bulk({ ...toFilter(filter), ...seen(request) }, expected, edit, request.who.name);
+      const outcome = triage.bulk({ ...filter, ...seen(request) }, expected, named(edit, request), request.who.name);
       if (outcome.kind === 'differs')
         throw new ProblemError(
           409,
@@ -184,7 +184,7 @@ export function registerTriageRoutes(scope: FastifyInstance, deps: TriageRouteDe
     async (request, reply) => {
       const revision = revisionOf(request);
       const { uid } = await seenAlert(deps, request, request.params.uid);
-      const outcome = triage.edit(uid, revision, request.body, request.who.name);
+      const outcome = triage.edit(uid, revision, named(request.body, request), request.who.name);
       if (outcome.kind === 'missing') throw notFound('alert');
       if (outcome.kind === 'stale') {
         void reply.header('etag', `"${outcome.item.revision}"`);
@@ -314,6 +314,13 @@ export function registerTriageRoutes(scope: FastifyInstance, deps: TriageRouteDe
   );
 }
 
-function toFilter(filter: QueueFilter): TriageFilter {
-  return filter;
+/** `@me` is whoever asks. */
+const ME = '@me';
+
+function named(edit: EditBody, request: FastifyRequest): EditBody {
+  return edit.assignee === ME ? { ...edit, assignee: request.who.name } : edit;
+}
+
+function mineOf(filter: { assignee?: string }, request: FastifyRequest): { assignee?: string } {
+  return filter.assignee === ME ? { assignee: request.who.name } : {};
 }
