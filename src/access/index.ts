@@ -118,7 +118,7 @@ export class Access {
     const session = this.sessions.find(secret, active);
     const user = session === undefined ? undefined : this.users.byId(session.user);
     if (session === undefined || user === undefined || user.disabled) return undefined;
-    const lives = (): boolean => this.sessions.lives(session.id) && this.users.byId(user.id)?.disabled === false;
+    const lives = (): boolean => this.sessions.lives(session.id) && this.#isUnchanged(user);
     return {
       kind: 'session',
       user,
@@ -135,7 +135,7 @@ export class Access {
     const token = this.tokens.find(secret);
     const user = token === undefined ? undefined : this.users.byId(token.user);
     if (token === undefined || user === undefined || user.disabled) return undefined;
-    const lives = (): boolean => this.tokens.lives(token.id) && this.users.byId(user.id)?.disabled === false;
+    const lives = (): boolean => this.tokens.lives(token.id) && this.#isUnchanged(user);
     return {
       kind: 'token',
       user,
@@ -336,6 +336,17 @@ export class Access {
     const { secret } = this.sessions.open(user, client.address, client.agent);
     this.users.signedIn(user);
     return { kind: 'in', secret, user };
+  }
+
+  /** Whether the user may do and see what was allowed before. */
+  #isUnchanged(before: User): boolean {
+    const now = this.users.byId(before.id);
+    return (
+      now !== undefined &&
+      !now.disabled &&
+      now.role === before.role &&
+      String(this.vlansOf(now)) === String(this.vlansOf(before))
+    );
   }
 
   #pendingOf(user: User): Pending | undefined {

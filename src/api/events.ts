@@ -15,9 +15,29 @@ export interface EventHub {
   /** False where the stream cannot be taken because there are as many as allowed. */
   hasRoom(): boolean;
   /** Takes the response over: writes the head, replays what came after `lastEventId`, then lives on. */
-  open(response: ServerResponse, headers: Record<string, string>, lastEventId: string | undefined): void;
+  open(
+    response: ServerResponse,
+    headers: Record<string, string>,
+    lastEventId: string | undefined,
+    watcher: Watcher,
+  ): void;
   clients(): number;
   close(): void;
+}
+
+/** Who looks on. */
+export interface Watcher {
+  /** VLANs that may be seen; undefined for all. */
+  readonly vlans: readonly string[] | undefined;
+  /** Whether the session or token still holds; asked with every heartbeat. */
+  lives(): boolean;
+}
+
+/** An event as it is sent, with the VLAN that it tells of; what people do is told to others by its number alone. */
+interface Framed {
+  readonly text: string;
+  readonly vlan: string | undefined;
+  readonly withoutUids: string;
 }
 
 type HubConfig = Pick<ApiConfig, 'max_event_clients' | 'event_history' | 'event_buffer_bytes' | 'heartbeat_seconds'>;
@@ -40,11 +60,17 @@ function frame(event: string, body: unknown, id?: string): string {
 
 /** `boot` tells the ids of this start from those of an earlier one. */
 export function createEventHub(config: HubConfig, deps: HubDeps, boot: string): EventHub {
-  const ring: string[] = [];
+  const ring: Framed[] = [];
   let sequence = 0;
-  const clients = new Set<ServerResponse>();
+  const clients = new Map<ServerResponse, Watcher>();
+
+  const forWatcher = ({ text, vlan, withoutUids }: Framed, { vlans }: Watcher): string => {
+    if (vlans === undefined) return text;
+    return vlan === undefined ? withoutUids : vlans.includes(vlan) ? text : '';
+  };
 
   function send(client: ServerResponse, text: string): void {
+    if (text === '') return;
     client.write(text);
     if (client.writableLength > config.event_buffer_bytes) {
       clients.delete(client);
@@ -54,10 +80,11 @@ export function createEventHub(config: HubConfig, deps: HubDeps, boot: string): 
   }
 
   function publish(event: LiveEvent): void {
-    let text: string;
+    let framed: Framed;
     if (event.type === 'status') {
       // The next status replaces this one, so it is not worth a place in the ring.
-      text = frame('status', event.status satisfies StatusEvent);
+      const text = frame('status', event.status satisfies StatusEvent);
+      framed = { text, vlan: undefined, withoutUids: text };
     } else {
       sequence++;
       const body: AlertEvent | DeviceEvent | TriageEvent =
@@ -66,15 +93,20 @@ export function createEventHub(config: HubConfig, deps: HubDeps, boot: string): 
           : event.type === 'alert'
             ? { change: event.change, alert: summaryOfAlert(event.row) }
             : { change: event.change, device: summaryOfDevice(event.row) };
-      text = frame(event.type, body, `${boot}-${sequence}`);
-      ring.push(text);
+      const id = `${boot}-${sequence}`;
+      const text = frame(event.type, body, id);
+      framed =
+        event.type === 'triage'
+          ? { text, vlan: undefined, withoutUids: frame('triage', { uids: [], total: event.total }, id) }
+          : { text, vlan: event.row.vlan, withoutUids: '' };
+      ring.push(framed);
       if (ring.length > config.event_history) ring.shift();
     }
-    for (const client of clients) send(client, text);
+    for (const [client, watcher] of clients) send(client, forWatcher(framed, watcher));
   }
 
   /** Frames after `lastEventId`, or undefined where they are not all there. */
-  function missed(lastEventId: string): string[] | undefined {
+  function missed(lastEventId: string): Framed[] | undefined {
     const match = /^([a-z0-9]+)-(\d{1,15})$/.exec(lastEventId);
     if (!match || match[1] !== boot) return undefined;
     const seen = Number(match[2]);
@@ -85,14 +117,18 @@ export function createEventHub(config: HubConfig, deps: HubDeps, boot: string): 
 
   const unsubscribe = deps.subscribe(publish);
   const heartbeat = setInterval(() => {
-    for (const client of clients) send(client, ': still here\n\n');
+    for (const [client, watcher] of clients) {
+      // An ended session ends what it has opened.
+      if (watcher.lives()) send(client, ': still here\n\n');
+      else client.end();
+    }
   }, config.heartbeat_seconds * 1000);
   heartbeat.unref();
 
   return {
     hasRoom: () => clients.size < config.max_event_clients,
     clients: () => clients.size,
-    open(response, headers, lastEventId) {
+    open(response, headers, lastEventId, watcher) {
       response.writeHead(200, {
         ...headers,
         'content-type': 'text/event-stream; charset=utf-8',
@@ -102,7 +138,7 @@ export function createEventHub(config: HubConfig, deps: HubDeps, boot: string): 
         // For nginx in front, which would otherwise hold events back.
         'x-accel-buffering': 'no',
       });
-      clients.add(response);
+      clients.set(response, watcher);
       deps.reporter.gauge('event_clients', clients.size);
       response.on('close', () => {
         clients.delete(response);
@@ -113,7 +149,7 @@ export function createEventHub(config: HubConfig, deps: HubDeps, boot: string): 
       if (lastEventId !== undefined) {
         const replay = missed(lastEventId);
         // `reset` tells the client that it missed something and has to load its lists again.
-        opening += replay ? replay.join('') : frame('reset', {});
+        opening += replay ? replay.map((framed) => forWatcher(framed, watcher)).join('') : frame('reset', {});
       }
       // The id lets a client that has seen no event yet come back without a gap.
       send(response, opening + frame('status', deps.status(), `${boot}-${sequence}`));
@@ -121,7 +157,7 @@ export function createEventHub(config: HubConfig, deps: HubDeps, boot: string): 
     close() {
       unsubscribe();
       clearInterval(heartbeat);
-      for (const client of clients) client.end();
+      for (const client of clients.keys()) client.end();
       clients.clear();
     },
   };

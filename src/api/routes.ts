@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
 import type { DeviceRow } from '../kernel/rows.ts';
 import type { AlertFilter, DeviceFilter } from '../store/contract.ts';
+import type { Who } from './access.ts';
 import type { ApiConfig } from './config.ts';
 import { detectorStatusSchema, pipelineStatusSchema } from './contract.ts';
 import type { ApiDeps } from './contract.ts';
@@ -79,22 +80,22 @@ function defined<T extends object>(object: T): Defined<T> {
 type AlertFilterQuery = Omit<Static<typeof alertExportQuerySchema>, 'format'>;
 type DeviceFilterQuery = Omit<Static<typeof deviceExportQuerySchema>, 'format'>;
 
-function alertFilter(query: AlertFilterQuery): AlertFilter {
+function alertFilter(query: AlertFilterQuery, { vlans }: Who): AlertFilter {
   if (query.from !== undefined && query.to !== undefined && query.from > query.to) {
     throw new ProblemError(400, 'invalid-request', '`from` is after `to`.');
   }
   const { severity, device, detector, text: words, from, to, sort } = query;
-  return defined({ severityAtLeast: severity, device, detector, text: words, from, to, sort });
+  return defined({ severityAtLeast: severity, device, detector, text: words, from, to, sort, vlans });
 }
 
-function deviceFilter(query: DeviceFilterQuery): DeviceFilter {
+function deviceFilter(query: DeviceFilterQuery, { vlans }: Who): DeviceFilter {
   const { type, vendor, vlan, text: words, sort } = query;
   const fields = defined({
     type: type === undefined ? undefined : [type],
     vendor_name: vendor === undefined ? undefined : [vendor],
     vlan: vlan === undefined ? undefined : [vlan],
   });
-  return defined({ fields, text: words, sort });
+  return defined({ fields, text: words, sort, vlans });
 }
 
 function sendExport(
@@ -120,8 +121,8 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
     void reply.header('cache-control', 'no-store');
   });
 
-  async function deviceOf(key: string): Promise<DeviceRow> {
-    const device = await store.device(key);
+  async function deviceOf(key: string, { vlans }: Who): Promise<DeviceRow> {
+    const device = await store.device(key, vlans);
     if (!device) throw notFound('device');
     return device;
   }
@@ -140,7 +141,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
     },
     async (request) => {
       const { limit = DEFAULT_ROWS, cursor, ...filter } = request.query;
-      const page = await store.alerts(alertFilter(filter), limit, cursor);
+      const page = await store.alerts(alertFilter(filter, request.who), limit, cursor);
       return { rows: page.rows, next: page.next ?? null, total: page.total };
     },
   );
@@ -148,7 +149,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/alerts/:uid',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer', audit: 'alert.viewed' } },
       schema: {
         operationId: 'getAlert',
         summary: 'One alert with its OCSF Detection Finding',
@@ -158,7 +159,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
       },
     },
     async (request) => {
-      const row = await store.alert(request.params.uid);
+      const row = await store.alert(request.params.uid, request.who.vlans);
       if (!row) throw notFound('alert');
       return { ...row, ocsf: parseOcsf(row.ocsf) };
     },
@@ -167,7 +168,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
   app.get(
     '/alerts/:uid/flows',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer', audit: 'evidence.viewed' } },
       schema: {
         operationId: 'listAlertFlows',
         summary: "Flows of the alert's device around its time",
@@ -178,9 +179,9 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
       },
     },
     async (request) => {
-      const alert = await store.alert(request.params.uid);
+      const alert = await store.alert(request.params.uid, request.who.vlans);
       if (!alert) throw notFound('alert');
-      const device = await store.device(alert.device);
+      const device = await store.device(alert.device, request.who.vlans);
       // A device may have aged out of the inventory before its alert did.
       if (!device) return { rows: [] };
       const { limit = DEFAULT_ROWS, margin_s: marginS = 300 } = request.query;
@@ -203,7 +204,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
     },
     async (request) => {
       const { limit = DEFAULT_ROWS, cursor, ...filter } = request.query;
-      const page = await store.devices(deviceFilter(filter), limit, cursor);
+      const page = await store.devices(deviceFilter(filter, request.who), limit, cursor);
       return { rows: page.rows, next: page.next ?? null, total: page.total };
     },
   );
@@ -221,7 +222,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
       },
     },
     async (request) => {
-      const row = await deviceOf(request.params.key);
+      const row = await deviceOf(request.params.key, request.who);
       return { ...row, ocsf: parseOcsf(row.ocsf) };
     },
   );
@@ -240,9 +241,13 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
       },
     },
     async (request) => {
-      const device = await deviceOf(request.params.key);
+      const device = await deviceOf(request.params.key, request.who);
       const { limit = DEFAULT_ROWS, cursor } = request.query;
-      const page = await store.alerts({ device: device.device, sort: 'time' }, limit, cursor);
+      const page = await store.alerts(
+        defined({ device: device.device, sort: 'time' as const, vlans: request.who.vlans }),
+        limit,
+        cursor,
+      );
       return { rows: page.rows, next: page.next ?? null, total: page.total };
     },
   );
@@ -261,7 +266,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
       },
     },
     async (request) => {
-      const device = await deviceOf(request.params.key);
+      const device = await deviceOf(request.params.key, request.who);
       const { limit = DEFAULT_ROWS, from, to } = request.query;
       const around =
         from === undefined && to === undefined ? undefined : { from: from ?? 0, to: to ?? Number.MAX_SAFE_INTEGER };
@@ -283,7 +288,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
       },
     },
     async (request) => {
-      const device = await deviceOf(request.params.key);
+      const device = await deviceOf(request.params.key, request.who);
       const windowS = request.query.window_s ?? 60;
       const spanMs = MAX_WINDOWS * windowS * 1000;
       const to = request.query.to ?? device.last_seen;
@@ -320,8 +325,8 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
         response: json(overviewSchema, 'The overview'),
       },
     },
-    async () => {
-      const counts = await store.overview();
+    async (request) => {
+      const counts = await store.overview(request.who.vlans);
       return {
         version: deps.version,
         time_zone: config.time_zone,
@@ -391,7 +396,8 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
         if (value !== undefined) headers[name] = String(value);
       }
       reply.hijack();
-      hub.open(reply.raw, headers, request.headers['last-event-id']);
+      const lives = (): boolean => request.identity?.lives() ?? true;
+      hub.open(reply.raw, headers, request.headers['last-event-id'], { vlans: request.who.vlans, lives });
     },
   );
 
@@ -409,9 +415,10 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
     },
     async (request, reply) => {
       const { format = 'csv', ...query } = request.query;
-      const filter = alertFilter(query);
+      const filter = alertFilter(query, request.who);
       const first = await store.alerts(filter, firstPageRows(config.export_rows));
       const rest = (limit: number, cursor: string) => store.alerts(filter, limit, cursor);
+      request.auditDetail = `${format}, ${Math.min(first.total, config.export_rows)} rows`;
       const body = exportStream(format, alertColumns, first, rest, config.export_rows);
       return sendExport(reply, 'alerts', format, first.total, body);
     },
@@ -431,9 +438,10 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
     },
     async (request, reply) => {
       const { format = 'csv', ...query } = request.query;
-      const filter = deviceFilter(query);
+      const filter = deviceFilter(query, request.who);
       const first = await store.devices(filter, firstPageRows(config.export_rows));
       const rest = (limit: number, cursor: string) => store.devices(filter, limit, cursor);
+      request.auditDetail = `${format}, ${Math.min(first.total, config.export_rows)} rows`;
       const body = exportStream(format, deviceColumns, first, rest, config.export_rows);
       return sendExport(reply, 'devices', format, first.total, body);
     },

@@ -12,6 +12,8 @@ export interface AlertFilter {
   /** Epoch milliseconds, by the alert's `time`. */
   from?: number;
   to?: number;
+  /** Only these VLANs: what the asker may see. */
+  vlans?: readonly string[];
   sort?: 'time' | 'severity';
 }
 
@@ -135,11 +137,12 @@ export interface Change {
 export interface Store extends Component, RowSink {
   readonly where: 'embedded' | 'server';
   alerts(filter: AlertFilter, limit: number, cursor?: string): Promise<Page<AlertRow>>;
-  alert(uid: string): Promise<AlertRow | undefined>;
+  /** With `vlans`, here and below, only what is in one of them: what the asker may see. */
+  alert(uid: string, vlans?: readonly string[]): Promise<AlertRow | undefined>;
   /** Those of these alerts that are there, in no order. */
   alertsOf(uids: readonly string[]): Promise<AlertRow[]>;
   devices(filter: DeviceFilter, limit: number, cursor?: string): Promise<Page<DeviceRow>>;
-  device(key: string): Promise<DeviceRow | undefined>;
+  device(key: string, vlans?: readonly string[]): Promise<DeviceRow | undefined>;
   /** Counts of devices by the values of each field, for those that the filter finds. */
   facets(filter: DeviceFilter, fields: readonly DeviceField[], most: number): Promise<Facet[]>;
   /** Channels of devices, last used first. */
@@ -159,7 +162,7 @@ export interface Store extends Component, RowSink {
   flowsOf(device: DeviceRow, limit: number, around?: { from: number; to: number }): Promise<FlowRow[]>;
   windowsOf(device: string, windowS: number, from: number, to: number): Promise<WindowRow[]>;
   /** Counts for the overview: alerts by severity, devices by type. */
-  overview(): Promise<{
+  overview(vlans?: readonly string[]): Promise<{
     alertsBySeverity: Record<string, number>;
     devicesByType: Record<string, number>;
     flows: number;

@@ -110,10 +110,10 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
     },
 
     alerts: (filter, limit, cursor) => read('alerts', (queries) => queries.alerts(filter, limit, cursor)),
-    alert: (uid) => read('alert', (queries) => queries.alert(uid)),
+    alert: (uid, vlans) => read('alert', (queries) => queries.alert(uid, vlans)),
     alertsOf: (uids) => read('alerts', (queries) => queries.alertsOf(uids)),
     devices: (filter, limit, cursor) => read('devices', (queries) => queries.devices(filter, limit, cursor)),
-    device: (key) => read('device', (queries) => queries.device(key)),
+    device: (key, vlans) => read('device', (queries) => queries.device(key, vlans)),
     facets: (filter, fields, most) => read('facets', (queries) => queries.facets(filter, fields, most)),
     channelsOf: (devices, limit) => read('channels', (queries) => queries.channelsOf(devices, limit)),
     addressesOf: (devices, limit) => read('addresses', (queries) => queries.addressesOf(devices, limit)),
@@ -122,7 +122,7 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
     flowsOf: (device, limit, around) => read('flows', (queries) => queries.flowsOf(device, limit, around)),
     windowsOf: (device, windowS, from, to) =>
       read('windows', (queries) => queries.windowsOf(device, windowS, from, to)),
-    overview: () => read('overview', (queries) => queries.overview()),
+    overview: (vlans) => read('overview', (queries) => queries.overview(vlans)),
 
     async sql(statement) {
       const { analysts } = needRunning();

@@ -149,10 +149,10 @@ export function createQueries(client: ClickHouseClient, database: string): Store
   return {
     alerts: (filter, limit, cursor) => page(ALERTS, filter.sort ?? 'time', alertConditions(filter), limit, cursor),
 
-    async alert(uid) {
+    async alert(uid, vlans) {
       const rows = await ask<AlertRow>(
-        `SELECT ${columnsOf('alerts')} FROM ${database}.alerts FINAL WHERE uid = {uid:String} LIMIT 1`,
-        { uid: asked(uid) },
+        `SELECT ${columnsOf('alerts')} FROM ${database}.alerts FINAL WHERE uid = {uid:String}${andSeen(vlans)} LIMIT 1`,
+        { uid: asked(uid), ...seenBy(vlans) },
       );
       return rows[0];
     },
@@ -177,10 +177,10 @@ export function createQueries(client: ClickHouseClient, database: string): Store
       return { rows: rows.map(toDevice), next, total };
     },
 
-    async device(key) {
+    async device(key, vlans) {
       const rows = await ask<RawDevice>(
-        `SELECT ${columnsOf('devices')} FROM ${database}.devices FINAL WHERE device = {device:String} LIMIT 1`,
-        { device: asked(key) },
+        `SELECT ${columnsOf('devices')} FROM ${database}.devices FINAL WHERE device = {device:String}${andSeen(vlans)} LIMIT 1`,
+        { device: asked(key), ...seenBy(vlans) },
       );
       return rows[0] === undefined ? undefined : toDevice(rows[0]);
     },
@@ -208,20 +208,35 @@ export function createQueries(client: ClickHouseClient, database: string): Store
       );
     },
 
-    async overview() {
+    async overview(vlans) {
+      const seen = vlans === undefined ? '' : ' WHERE has({seen:Array(String)}, vlan)';
+      const flowsSeen = vlans === undefined ? '' : ` WHERE has({seen:Array(String)}, ${FLOW_SEGMENT})`;
       const [severities, types, flows] = await Promise.all([
         ask<{ name: string; n: number }>(
-          `SELECT toString(severity_id) AS name, count() AS n FROM ${database}.alerts FINAL GROUP BY name ORDER BY name`,
+          `SELECT toString(severity_id) AS name, count() AS n FROM ${database}.alerts FINAL${seen} GROUP BY name ORDER BY name`,
+          seenBy(vlans),
         ),
         ask<{ name: string; n: number }>(
-          `SELECT toString(type) AS name, count() AS n FROM ${database}.devices FINAL GROUP BY name ORDER BY name`,
+          `SELECT toString(type) AS name, count() AS n FROM ${database}.devices FINAL${seen} GROUP BY name ORDER BY name`,
+          seenBy(vlans),
         ),
-        ask<{ n: number }>(`SELECT count() AS n FROM ${database}.flows FINAL`),
+        ask<{ n: number }>(`SELECT count() AS n FROM ${database}.flows FINAL${flowsSeen}`, seenBy(vlans)),
       ]);
       return { alertsBySeverity: tally(severities), devicesByType: tally(types), flows: flows[0]?.n ?? 0 };
     },
   };
 }
+
+/** The name of a flow's segment, as in the `vlan` of alerts and devices. */
+const FLOW_SEGMENT =
+  "concat(ifNull(toString(flows.vlan), ''), if(inner_vlan IS NULL, '', concat('.', toString(inner_vlan))), " +
+  "if(vni IS NULL, '', concat('/', toString(vni))))";
+
+const andSeen = (vlans: readonly string[] | undefined): string =>
+  vlans === undefined ? '' : ' AND has({seen:Array(String)}, vlan)';
+
+const seenBy = (vlans: readonly string[] | undefined): Record<string, unknown> =>
+  vlans === undefined ? {} : { seen: vlans.map(asked) };
 
 function alertConditions(filter: AlertFilter): Conditions {
   const where: Conditions = { sql: [], params: {} };
@@ -238,6 +253,7 @@ function alertConditions(filter: AlertFilter): Conditions {
   if (filter.detector !== undefined) {
     add('(detector = {detector:String} OR has(detectors, {detector:String}))', 'detector', asked(filter.detector));
   }
+  if (filter.vlans !== undefined) add('has({seen:Array(String)}, vlan)', 'seen', filter.vlans.map(asked));
   if (filter.from !== undefined) add('time >= {from:Int64}', 'from', whole(filter.from));
   if (filter.to !== undefined) add('time <= {to:Int64}', 'to', whole(filter.to));
   addWords(where, filter.text, SEARCHED);
