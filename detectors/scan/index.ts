@@ -188,6 +188,13 @@ export default defineDetector({
       c.shown.push(probe);
     }
 
+    /** Attempts within the span, of all kinds: cheap, and more than can weigh. */
+    function attempts(source: Source, nowUs: number, spanUs: number): number {
+      let n = 0;
+      for (const probe of source.probes.values()) if (probe.tsUs >= nowUs - spanUs) n++;
+      return n;
+    }
+
     function judge(source: Source, nowUs: number): void {
       const device = source.device;
       const learning = device === undefined || device.learning;
@@ -203,11 +210,11 @@ export default defineDetector({
       if (minute.weight < limit) {
         seconds = 600;
         limit = Math.max(targets_600s * factor, usual * 2);
-        c = count(source, nowUs, 600e6, limit);
+        if (attempts(source, nowUs, 600e6) >= limit) c = count(source, nowUs, 600e6, limit);
         if (c.weight < limit) {
           seconds = 3600;
           limit = Math.max(targets_3600s * factor, usual * 4);
-          c = count(source, nowUs, 3600e6, limit);
+          if (source.probes.size >= limit) c = count(source, nowUs, 3600e6, limit);
         }
       }
       const failed = c.weight >= limit && c.unsuccessful >= failed_share * c.all;

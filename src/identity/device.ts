@@ -187,23 +187,25 @@ export class Device {
     this.version++;
   }
 
-  /** `most`: how many values of this source are kept; as many as there is room for where nothing is said. */
-  addEvidence(source: string, value: string, nowUs: number, most?: number): void {
-    if (value === '') return;
+  /** `most`: how many values of this source are kept; as many as there is room for where nothing is said. What is kept of it is given back. */
+  addEvidence(source: string, value: string, nowUs: number, most?: number): Evidence | undefined {
+    if (value === '') return undefined;
     const key = `${source}\u0000${value}`;
     const known = this.evidence.get(key);
     if (known !== undefined) {
       known.lastUs = nowUs;
       known.count++;
-      return;
+      return known;
     }
-    if (this.evidence.size >= MAX_EVIDENCE - (most === undefined ? 0 : OWN_WORDS)) return;
+    if (this.evidence.size >= MAX_EVIDENCE - (most === undefined ? 0 : OWN_WORDS)) return undefined;
     if (most !== undefined) {
       let same = 0;
       for (const e of this.evidence.values()) if (e.source === source) same++;
-      if (same >= most) return;
+      if (same >= most) return undefined;
     }
-    this.evidence.set(key, { source, value, firstUs: nowUs, lastUs: nowUs, count: 1 });
+    const fresh: Evidence = { source, value, firstUs: nowUs, lastUs: nowUs, count: 1 };
+    this.evidence.set(key, fresh);
     this.undecided = true;
+    return fresh;
   }
 }

@@ -1,4 +1,4 @@
-import type { Device } from './device.ts';
+import type { Device, Evidence } from './device.ts';
 import type { DeviceTable } from './device-table.ts';
 import { EVIDENCE, MOST_HABITS, PORT_SOURCE } from './evidence.ts';
 import type { Condition } from './evidence.ts';
@@ -45,6 +45,18 @@ function keysOf(act: Act): { serves: RoleKey; uses: RoleKey } {
   return keys;
 }
 
+/** A role that was noted, and of whom. */
+interface Noted {
+  readonly act: Act;
+  readonly serving: Device | undefined;
+  readonly using: Device | undefined;
+  readonly serverKey: number;
+  readonly clientKey: number;
+}
+
+/** Places for what was noted last: what is said again costs one comparison. */
+const PLACES = 16_384;
+
 /** Both ends of a flow. */
 interface FlowEnds {
   readonly proto: string;
@@ -56,6 +68,12 @@ interface FlowEnds {
 export class IdentityObserver {
   readonly #devices: DeviceTable;
   readonly #words = new Uint32Array(4);
+  readonly #rules = new Map(Object.entries(EVIDENCE));
+  readonly #said: (Evidence | undefined)[] = new Array<Evidence | undefined>(PLACES).fill(undefined);
+  readonly #sayers: (Device | undefined)[] = new Array<Device | undefined>(PLACES).fill(undefined);
+  readonly #noted: (Noted | undefined)[] = new Array<Noted | undefined>(PLACES).fill(undefined);
+  /** Names of ports by protocol and whether a group is spoken to, made once. */
+  readonly #ports = new Map<string, (string | undefined)[]>();
 
   constructor(devices: DeviceTable) {
     this.#devices = devices;
@@ -69,7 +87,7 @@ export class IdentityObserver {
   /** A flow has been answered: by its port, who serves whom. */
   flowEstablished(flow: FlowEnds, nowUs: number): void {
     const act = ACT_OF_PORT.get(flow.resp.port);
-    if (act !== undefined && !flow.resp.isMulticast) this.#role(act, flow.resp, flow.orig, true, true, nowUs);
+    if (act !== undefined && !flow.resp.isMulticast) this.#role(act, flow.resp, flow.orig, true, nowUs);
     // Of a connection that is older than the capture the server may have been heard first.
     if (flow.resp.port >= FIRST_EPHEMERAL) this.#goes(flow.proto, flow.resp, flow.orig, nowUs);
   }
@@ -79,32 +97,56 @@ export class IdentityObserver {
     if (to.port === 0 || to.port >= FIRST_EPHEMERAL) return;
     const device = open(localDevice(from));
     if (device === undefined || device.isGateway) return;
-    device.addEvidence(PORT_SOURCE, `${proto}/${to.port}${to.isMulticast ? ' group' : ''}`, nowUs, MOST_HABITS);
+    this.#say(device, PORT_SOURCE, this.#portName(proto, to.port, to.isMulticast), to.port, nowUs, MOST_HABITS);
+  }
+
+  #portName(proto: string, port: number, group: boolean): string {
+    const kind = group ? ' group' : '';
+    let names = this.#ports.get(group ? proto + kind : proto);
+    if (names === undefined) {
+      names = new Array<string | undefined>(FIRST_EPHEMERAL).fill(undefined);
+      this.#ports.set(proto + kind, names);
+    }
+    return (names[port] ??= `${proto}/${port}${kind}`);
+  }
+
+  /** `sort` tells apart what the same device says, as well as a small number can. */
+  #say(device: Device, source: string, value: string, sort: number, nowUs: number, most: number | undefined): void {
+    const place = (device.slot * 31 + sort) & (PLACES - 1);
+    const known = this.#said[place];
+    if (known !== undefined && this.#sayers[place] === device && known.value === value && known.source === source) {
+      known.lastUs = nowUs;
+      known.count++;
+      return;
+    }
+    this.#said[place] = device.addEvidence(source, value, nowUs, most);
+    this.#sayers[place] = device;
   }
 
   observed(heard: Heard, nowUs: number): void {
-    const rules = EVIDENCE[heard.kind];
+    const rules = this.#rules.get(heard.kind);
     if (rules === undefined) return;
     const { speaker, listener } = heard;
     if (rules.fields !== undefined && this.#ownWord(heard)) {
-      for (const rule of rules.fields) {
+      for (let i = 0; i < rules.fields.length; i++) {
+        const rule = rules.fields[i]!;
         const about = rule.about === 'listener' ? listener : speaker;
         const device = rule.habit === true ? open(localDevice(about)) : localDevice(about);
         if (device === undefined || (rule.when !== undefined && !holds(heard, rule.when))) continue;
         let value = rule.number === undefined ? heard.text(rule.field) : named(heard.number(rule.field), rule.number);
         if (rule.part !== undefined && value !== undefined) value = rule.part(value);
         if (value !== undefined)
-          device.addEvidence(rule.source, value, nowUs, rule.habit === true ? MOST_HABITS : undefined);
+          this.#say(device, rule.source, value, i, nowUs, rule.habit === true ? MOST_HABITS : undefined);
       }
     }
     if (rules.roles !== undefined)
       for (const rule of rules.roles) {
         if (rule.when !== undefined && !holds(heard, rule.when)) continue;
         if (rule.and !== undefined && !holds(heard, rule.and)) continue;
-        if (rule.speaker === 'serves') this.#role(rule.act, speaker, listener, true, true, nowUs);
+        if (rule.speaker === 'serves') this.#role(rule.act, speaker, listener, true, nowUs);
         // A datagram that asks for something does not show that anybody answers.
-        else if (listener === undefined) this.#role(rule.act, undefined, speaker, false, true, nowUs);
-        else this.#role(rule.act, listener, speaker, heard.flow?.proto === 'tcp', true, nowUs);
+        else if (listener === undefined) this.#role(rule.act, undefined, speaker, false, nowUs);
+        else this.#role(rule.act, listener, speaker, heard.flow?.proto === 'tcp', nowUs);
       }
     if (heard.kind === 'dns.response') this.#named(heard, nowUs);
   }
@@ -116,26 +158,29 @@ export class IdentityObserver {
     return mac === undefined || mac === '' || heard.text('mac') === mac;
   }
 
-  #role(
-    act: Act,
-    server: Party | undefined,
-    client: Party | undefined,
-    noteServer: boolean,
-    noteClient: boolean,
-    nowUs: number,
-  ): void {
-    const keys = keysOf(act);
-    const serving = open(localDevice(server));
+  #role(act: Act, server: Party | undefined, client: Party | undefined, noteServer: boolean, nowUs: number): void {
+    const serving = noteServer ? open(localDevice(server)) : undefined;
     const using = open(localDevice(client));
-    if (noteServer && serving !== undefined) {
-      const peer = client === undefined || client.isMulticast ? 0 : client.key;
-      if (serving.roles.note(keys.serves, peer, nowUs)) serving.undecided = true;
-    }
-    if (noteClient && using !== undefined) {
-      const peer = server === undefined || server.isMulticast ? 0 : server.key;
-      if (using.roles.note(keys.uses, peer, nowUs)) using.undecided = true;
-    }
-    if (noteServer && serving !== undefined && using !== undefined && serving !== using && !COMMON.has(act))
+    if (serving === undefined && using === undefined) return;
+    // Whom it was noted of in this role with these partners, it is known of.
+    const serverKey = server === undefined || server.isMulticast ? 0 : server.key;
+    const clientKey = client === undefined || client.isMulticast ? 0 : client.key;
+    const place = ((serving?.slot ?? -1) * 31 + (using?.slot ?? -1) * 17 + act.length) & (PLACES - 1);
+    const noted = this.#noted[place];
+    if (
+      noted !== undefined &&
+      noted.act === act &&
+      noted.serving === serving &&
+      noted.using === using &&
+      noted.serverKey === serverKey &&
+      noted.clientKey === clientKey
+    )
+      return;
+    this.#noted[place] = { act, serving, using, serverKey, clientKey };
+    const keys = keysOf(act);
+    if (serving?.roles.note(keys.serves, clientKey, nowUs) === true) serving.undecided = true;
+    if (using?.roles.note(keys.uses, serverKey, nowUs) === true) using.undecided = true;
+    if (serving !== undefined && using !== undefined && serving !== using && !COMMON.has(act))
       introduce(using, serving, nowUs);
   }
 
