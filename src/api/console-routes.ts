@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
@@ -9,6 +10,9 @@ const SHELL_PATHS = [
   '/',
   '/alerts',
   '/alerts/:uid',
+  '/incidents',
+  '/incidents/:id',
+  '/rules',
   '/devices',
   '/devices/:key',
   '/account',
@@ -45,7 +49,9 @@ export async function registerConsole(app: FastifyInstance, consoleDir: string):
           remedy: 'Run `npm run build:console` and start again. The API below /api/v1 works without it.',
         });
       }
-      return reply.header('cache-control', 'no-cache').sendFile('index.html', consoleDir);
+      // Read anew each time: it is small, and a build beside a running program shows at once.
+      const shell = await readFile(join(consoleDir, 'index.html'));
+      return reply.header('cache-control', 'no-cache').type('text/html; charset=utf-8').send(shell);
     });
   }
 }
