@@ -8,10 +8,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { devicesOfCapture } from '../../src/app/devices-of-capture.ts';
 import { runReplay } from '../../src/app/replay.ts';
 import { createMemoryBus } from '../../src/bus/memory/index.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { createOuiTable } from '../../src/identity/oui.ts';
+import { featuresOf } from '../../src/identity/types/features.ts';
 import { loadVendors } from '../../src/identity/profiles.ts';
 import { createVendors } from '../../src/identity/vendors.ts';
 import { silentReporter } from '../../src/kernel/component.ts';
@@ -30,7 +32,16 @@ interface Truth {
 interface Decided {
   readonly truth: Truth;
   readonly fields: Readonly<Record<string, DecidedField>>;
+  readonly showsClass: boolean;
 }
+
+/**
+ * What every device does, whatever it is: it gets an address by the DHCP client of its system, a time and names of
+ * hosts, and speaks encrypted to somebody. From that and the maker of an interface nobody can tell a camera from a
+ * plug; whoever said or did anything else has shown evidence of its class, whether our rules know it or not.
+ */
+const PLUMBING =
+  /^(dhcp\.(options|parameters|vendor_class=udhcp)|dns\.query=[^=]*(ntp\.org|time\.nist\.gov|google\.com)$|tls\.ja4|traffic\.port=(icmp\/|udp\/(53|67|69|123|547)|tcp\/(80|443))|(uses|serves) (dhcp|dns|ntp|tls|tftp|http)$)/;
 
 /** Classes of ours for the categories of captures/devices/identities.csv. */
 const CATEGORIES: Readonly<Record<string, readonly string[]>> = {
@@ -84,9 +95,15 @@ async function identify(file: string, truths: readonly Truth[]): Promise<Decided
       };
       if (row.device.mac !== undefined) byMac.set(row.device.mac, row.unmapped.fields);
     }
+    const shows = new Map(
+      (await devicesOfCapture(file, config)).map((device) => [
+        device.mac,
+        featuresOf(device).some((feature) => !PLUMBING.test(feature)),
+      ]),
+    );
     return truths.flatMap((truth) => {
       const fields = byMac.get(truth.mac);
-      return fields === undefined ? [] : [{ truth, fields }];
+      return fields === undefined ? [] : [{ truth, fields, showsClass: shows.get(truth.mac) ?? false }];
     });
   } finally {
     await bus.stop();
@@ -153,6 +170,19 @@ function report(title: string, all: readonly Decided[]): void {
     percent(rightOfShown, shown.length),
     '',
     '',
+  ]);
+  const telling = all.filter((d) => d.showsClass);
+  const rightOfTelling = telling.filter((d) => judge('type', d) === 'right').length;
+  const sureOfTelling = telling.filter(
+    (d) => judge('type', d) === 'wrong' && d.fields['type']!.confidence >= 0.8,
+  ).length;
+  rows.push([
+    'type, where the device does more than everybody does',
+    telling.length,
+    '',
+    percent(rightOfTelling, telling.length),
+    '',
+    percent(sureOfTelling, telling.length),
   ]);
   table(['field', 'devices x captures', 'decided', 'right of all', 'right of decided', 'wrong at 0.8 and more'], rows);
 

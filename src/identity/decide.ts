@@ -237,6 +237,8 @@ export function createDecider(knowledge: Knowledge, oui: OuiTable): Decider {
         put('vendor_name', maker, weight, ground('oui', maker, device.firstUs));
       }
       if (device.isGateway) see('network.role', 'gateway', device.firstUs);
+      else if (device.hasRandomMac && !VIRTUAL_OUIS.has(device.oui))
+        see('network.role', 'random-address', device.firstUs);
       for (const e of device.evidence.values()) {
         // A gateway's MAC address carries the words of everybody behind it.
         if (device.isGateway && !OWN_WORDS_OF_GATEWAYS.has(familyOf(e.source))) continue;
@@ -249,6 +251,11 @@ export function createDecider(knowledge: Knowledge, oui: OuiTable): Decider {
           if (host !== '') put('hostname', host, named, here);
         }
         registered(e.source, e.value, here, put);
+        // Apps for devices of others run on phones, which have random addresses and many makers' clouds.
+        if (CLOUD_SOURCES.has(e.source) && !device.hasRandomMac) {
+          const cloud = vendors.byCloud(e.value);
+          if (cloud !== undefined) put('vendor_name', cloud, 0.6, { ...here, family: 'cloud' });
+        }
       }
       for (const use of device.roles.uses.values()) {
         if (device.isGateway && !/^(serves (dhcp|dns|ntp|snmp|ssh|telnet))$/.test(use.role)) continue;
@@ -416,6 +423,11 @@ export function createDecider(knowledge: Knowledge, oui: OuiTable): Decider {
     });
   }
 }
+
+/** Where a device says by name to whom it goes. */
+const CLOUD_SOURCES: ReadonlySet<string> = new Set(['dns.query', 'tls.asks', 'http.host']);
+/** Locally administered prefixes that hypervisors and containers use: QEMU, Docker, Hyper-V and Xen by their manuals. */
+const VIRTUAL_OUIS: ReadonlySet<number> = new Set([0x525400, 0x024200, 0x0a0027, 0x020054]);
 
 const FIELDS = ['vendor_name', 'model', 'hostname', 'os', 'os_version', 'firmware', 'serial'] as const;
 const OWN_WORDS_OF_GATEWAYS: ReadonlySet<string> = new Set(['lldp', 'cdp', 'snmp', 'ssh', 'name']);

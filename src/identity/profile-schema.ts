@@ -209,6 +209,7 @@ export const vendorsSchema = Type.Object(
     enterprises: Type.Record(Type.String({ pattern: '^[0-9]+$' }), Type.String()),
     bacnet: Type.Record(Type.String({ pattern: '^[0-9]+$' }), Type.String()),
     dicom: Type.Record(Type.String({ pattern: '^[0-9.]+$' }), Type.String()),
+    clouds: Type.Record(Type.String({ pattern: '^[a-z0-9-]+(\\.[a-z0-9-]+)+$' }), Type.String()),
   },
   { additionalProperties: false },
 );

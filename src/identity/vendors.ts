@@ -17,6 +17,8 @@ export interface Vendors {
   byBacnet(number: string): string | undefined;
   /** Root of a DICOM implementation class UID. Toolkits, which many makers use, have none. */
   byDicomUid(uid: string): string | undefined;
+  /** A host of a cloud to which the devices of one maker go, and nobody with a browser. */
+  byCloud(host: string): string | undefined;
 }
 
 const LEGAL =
@@ -44,6 +46,13 @@ export function createVendors(spec: VendorsSpec): Vendors {
     },
     byEnterprise: (number) => spec.enterprises[number],
     byBacnet: (number) => spec.bacnet[number],
+    byCloud(host) {
+      for (let at = 0; at >= 0; at = host.indexOf('.', at) + 1 || -1) {
+        const maker = spec.clouds[host.slice(at)];
+        if (maker !== undefined) return maker;
+      }
+      return undefined;
+    },
     byDicomUid: (uid) => roots.find(([root]) => uid === root || uid.startsWith(`${root}.`))?.[1],
   };
 }
