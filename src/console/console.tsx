@@ -7,16 +7,20 @@ import { AlertsPage } from './pages/alerts.tsx';
 import { AuditPage } from './pages/audit.tsx';
 import { DevicePage } from './pages/device.tsx';
 import { DevicesPage } from './pages/devices.tsx';
+import { IncidentPage, IncidentsPage } from './pages/incidents.tsx';
+import { RulesPage } from './pages/rules.tsx';
 import { ExpiredDialog, PendingPage, SignInPage } from './pages/sign-in.tsx';
 import { UsersPage } from './pages/users.tsx';
 import { Help } from './parts/help.tsx';
 import { Link } from './parts/link.tsx';
 import { Failure, Loading, Missing } from './parts/states.tsx';
 import { Banners, Strip } from './parts/strip.tsx';
+import { Toasts } from './parts/toasts.tsx';
 import { go, route } from './router.ts';
 import type { Page } from './router.ts';
 import { checkSession, expired, may, session, sessionError } from './session.ts';
 import { nextTheme, theme } from './theme.ts';
+import { undoLast } from './triage.ts';
 
 const CONNECTION_TEXT = { connecting: 'Connecting', open: 'Live', lost: 'Disconnected' };
 const THEME_TEXT = { auto: 'Auto', light: 'Light', dark: 'Dark' };
@@ -39,6 +43,12 @@ function CurrentPage() {
     case 'audit':
       return may('admin') ? <AuditPage /> : <Missing what="page" back="/" backText="To the alerts" />;
     case 'sign-in':
+    case 'incidents':
+      return <IncidentsPage />;
+    case 'incident':
+      return <IncidentPage key={id} id={Number(id)} />;
+    case 'rules':
+      return <RulesPage />;
     case 'unknown':
       return <Missing what="page" back="/" backText="To the alerts" />;
   }
@@ -63,6 +73,9 @@ export function Console() {
 }
 
 const TITLES: Partial<Record<Page, string>> = {
+  incidents: 'Incidents',
+  incident: 'Incidents',
+  rules: 'Rules',
   devices: 'Devices',
   device: 'Devices',
   account: 'Account',
@@ -76,7 +89,10 @@ function Desk() {
   const user = session.value?.user;
   useKeys({
     '?': () => setHelpOpen(true),
-    a: () => go('/'),
+    q: () => go('/'),
+    i: () => go('/incidents'),
+    r: () => go('/rules'),
+    z: undoLast,
     d: () => go('/devices'),
   });
   const urgent = (overview.value?.alerts_by_severity['5'] ?? 0) + (overview.value?.alerts_by_severity['4'] ?? 0);
@@ -101,6 +117,12 @@ function Desk() {
         <nav aria-label="Main">
           <Link to="/" current={page === 'alerts' || page === 'alert'}>
             Alerts
+          </Link>
+          <Link to="/incidents" current={page === 'incidents' || page === 'incident'}>
+            Incidents
+          </Link>
+          <Link to="/rules" current={page === 'rules'}>
+            Rules
           </Link>
           <Link to="/devices" current={page === 'devices' || page === 'device'}>
             Devices
@@ -140,6 +162,7 @@ function Desk() {
       <main id="main" tabIndex={-1}>
         <CurrentPage />
       </main>
+      <Toasts />
       {helpOpen && <Help close={() => setHelpOpen(false)} />}
       {expired.value && <ExpiredDialog />}
     </>

@@ -2,6 +2,7 @@ import { signal } from '@preact/signals';
 import { getQuietly } from './api.ts';
 import { visibly } from './format.ts';
 import { checkSession, onSignedIn } from './session.ts';
+import type { TriageEvent } from '../api/schemas-triage.ts';
 import type { AlertEvent, DeviceEvent, Overview, StatusEvent } from '../api/schemas.ts';
 
 /** `lost` after the stream broke; the browser tries again by itself. */
@@ -22,6 +23,8 @@ function listen<T>(listeners: Set<Listener<T>>, listener: Listener<T>): () => vo
   return () => listeners.delete(listener);
 }
 export const onAlert = (listener: Listener<AlertEvent>): (() => void) => listen(alertListeners, listener);
+const triageListeners = new Set<Listener<TriageEvent>>();
+export const onTriage = (listener: Listener<TriageEvent>): (() => void) => listen(triageListeners, listener);
 export const onDevice = (listener: Listener<DeviceEvent>): (() => void) => listen(deviceListeners, listener);
 
 async function loadOverview(): Promise<void> {
@@ -89,6 +92,10 @@ export function startLive(): void {
     on<DeviceEvent>('device', (body) => {
       if (body.change === 'created') overviewSoon();
       for (const listener of deviceListeners) listener(body);
+    });
+    on<TriageEvent>('triage', (body) => {
+      overviewSoon();
+      for (const listener of triageListeners) listener(body);
     });
     on('reset', () => {
       missedSomething.value++;

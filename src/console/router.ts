@@ -1,6 +1,18 @@
 import { signal } from '@preact/signals';
 
-export type Page = 'alerts' | 'alert' | 'devices' | 'device' | 'account' | 'users' | 'audit' | 'sign-in' | 'unknown';
+export type Page =
+  | 'alerts'
+  | 'alert'
+  | 'devices'
+  | 'device'
+  | 'incidents'
+  | 'incident'
+  | 'rules'
+  | 'account'
+  | 'users'
+  | 'audit'
+  | 'sign-in'
+  | 'unknown';
 export interface Route {
   page: Page;
   /** Uid of the alert or key of the device. */
@@ -19,6 +31,9 @@ function decode(part: string): string {
 function parse(): Route {
   const [, section = '', id = '', more] = location.pathname.split('/');
   const query = new URLSearchParams(location.search);
+  if (more === undefined && section === 'rules' && id === '') return { page: 'rules', id: '', query };
+  if (more === undefined && section === 'incidents')
+    return { page: id ? 'incident' : 'incidents', id: decode(id), query };
   if (id === '' && (section === 'account' || section === 'users' || section === 'audit' || section === 'sign-in'))
     return { page: section, id: '', query };
   if (more !== undefined || (section !== '' && section !== 'alerts' && section !== 'devices')) {
@@ -58,3 +73,4 @@ export function withQuery(changes: Record<string, string | undefined>): string {
 
 export const alertPath = (uid: string): string => `/alerts/${encodeURIComponent(uid)}`;
 export const devicePath = (key: string): string => `/devices/${encodeURIComponent(key)}`;
+export const incidentPath = (id: number): string => `/incidents/${id}`;

@@ -7,9 +7,12 @@ import { deviceLabel, formatCount, formatDuration, formatPValue, formatType } fr
 import { useKeys } from '../keys.ts';
 import { onAlert } from '../live.ts';
 import { Flows } from '../parts/flows.tsx';
+import type { ActTarget } from '../parts/act-dialog.tsx';
 import { Link } from '../parts/link.tsx';
+import { PeersGraph, peersOf } from '../parts/peers.tsx';
 import { Severity } from '../parts/severity.tsx';
 import { Failure, Loading, Missing } from '../parts/states.tsx';
+import { DeviceTimeline, TriagePanel } from '../parts/triage-panel.tsx';
 import { changePlace, place } from '../queue.ts';
 import { useResource } from '../resource.ts';
 import { alertPath, devicePath, go } from '../router.ts';
@@ -260,6 +263,25 @@ function Facts({ alert, view }: { alert: Alert; view: FindingView }) {
   );
 }
 
+/** What a rule made on this alert could be about. */
+function targetOf(alert: Alert, view: FindingView): Omit<ActTarget, 'triage'> {
+  const own = new Set([alert.device, alert.device_ip, alert.device_mac]);
+  const ends = view.evidence.flatMap(({ src, dst }) => [src, dst]);
+  const names = ends.map((end) => (end === undefined ? '' : end.key || end.ip || end.mac));
+  return {
+    title: alert.title,
+    detector: alert.detector,
+    device: alert.device,
+    device_name: alert.device_name,
+    device_ip: alert.device_ip,
+    device_mac: alert.device_mac,
+    device_type: alert.device_type,
+    vlan: alert.vlan,
+    peers: [...new Set(names)].filter((name) => name !== '' && !own.has(name)).slice(0, 20),
+    services: [...new Set(view.evidence.map((one) => one.service))].filter((one) => one !== '').slice(0, 20),
+  };
+}
+
 export function AlertPage({ uid }: { uid: string }) {
   const path = `/alerts/${encodeURIComponent(uid)}`;
   const alert = useResource<Alert>(apiPath(path));
@@ -366,6 +388,19 @@ export function AlertPage({ uid }: { uid: string }) {
               </ul>
             </section>
           )}
+          <section class="card card-late" aria-labelledby="peers-title">
+            <h2 id="peers-title">Whom it talked to, before and since</h2>
+            {flows.data && (
+              <PeersGraph
+                peers={peersOf(flows.data.rows, new Set([alert.data.device_ip]), alert.data.start_time)}
+                label={alert.data.device_name || alert.data.device_ip || alert.data.device}
+              />
+            )}
+          </section>
+          <section class="card card-late" aria-labelledby="timeline-title">
+            <h2 id="timeline-title">Alerts of the device, a day before and after</h2>
+            <DeviceTimeline alert={alert.data} />
+          </section>
           <section class="card card-late" aria-labelledby="flows-title">
             <h2 id="flows-title">What the device did around then</h2>
             {flows.error && <Failure error={flows.error} retry={flows.reload} />}
@@ -379,6 +414,7 @@ export function AlertPage({ uid }: { uid: string }) {
           </section>
         </div>
         <aside>
+          <TriagePanel alert={alert.data} target={targetOf(alert.data, view)} />
           <Patient view={view} />
           <Facts alert={alert.data} view={view} />
         </aside>

@@ -1,17 +1,23 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { AlertPage as AlertPageBody, AlertSummary } from '../../api/schemas.ts';
-import { apiPath } from '../api.ts';
+import type { AlertSummary } from '../../api/schemas.ts';
+import type { QueueCounts, QueuePage, QueueRow, TriageDetails, ViewList } from '../../api/schemas-triage.ts';
+import { apiPath, getJson } from '../api.ts';
 import { deviceLabel, formatCount, formatType, severityName } from '../format.ts';
 import { moveRow, useKeys } from '../keys.ts';
-import { onAlert, overview, status } from '../live.ts';
+import { onAlert, onTriage, status } from '../live.ts';
+import { ActDialog } from '../parts/act-dialog.tsx';
+import type { Act } from '../parts/act-dialog.tsx';
 import { Link } from '../parts/link.tsx';
 import { Pager } from '../parts/pager.tsx';
 import { Severity, SeverityShape } from '../parts/severity.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
+import { TriageState } from '../parts/triage-state.tsx';
 import { changePlace, placeAt } from '../queue.ts';
 import { useResource } from '../resource.ts';
 import { alertPath, devicePath, go, route, withQuery } from '../router.ts';
+import { send } from '../send.ts';
 import { time } from '../site.ts';
+import { changedHere, editAndTell, ME, tell, tellFailure, triagePath } from '../triage.ts';
 
 const PAGE_ROWS = 50;
 const TYPING_MS = 250;
@@ -22,7 +28,29 @@ const SPANS: [seconds: string, label: string][] = [
   ['604800', 'Last 7 days'],
 ];
 
+const STATES: [string, string][] = [
+  ['', 'Open'],
+  ['new', 'New'],
+  ['in_progress', 'In progress'],
+  ['resolved', 'Resolved'],
+  ['all', 'All states'],
+];
+const ASSIGNEES: [string, string][] = [
+  ['', 'Anyone'],
+  [ME, 'Mine'],
+  ['-', 'Nobody’s'],
+];
+const MUTED: [string, string][] = [
+  ['', 'Without muted'],
+  ['only', 'Muted only'],
+  ['with', 'With muted'],
+];
+
 interface Filter {
+  state: string;
+  assignee: string;
+  muted: string;
+  tag: string;
   severity: string;
   detector: string;
   text: string;
@@ -33,6 +61,10 @@ interface Filter {
 function filterOf(query: URLSearchParams): Filter {
   const value = (name: string): string => query.get(name) ?? '';
   return {
+    state: value('state'),
+    assignee: value('assignee'),
+    muted: value('muted'),
+    tag: value('tag'),
     severity: value('severity'),
     detector: value('detector'),
     text: value('text'),
@@ -44,6 +76,8 @@ function filterOf(query: URLSearchParams): Filter {
 /** Whether an arrival belongs into the list on screen; the server decides when it is shown. */
 function matches(alert: AlertSummary, filter: Filter): boolean {
   if (alert.severity_id < Number(filter.severity || 1)) return false;
+  // What has just come is new and nobody's.
+  if (!['', 'new', 'all'].includes(filter.state) || !['', '-'].includes(filter.assignee) || filter.tag) return false;
   if (filter.detector && alert.detector !== filter.detector) return false;
   const text = [alert.title, alert.message, alert.device_name, alert.device_ip, alert.device_mac, alert.device_type]
     .join(' ')
@@ -54,8 +88,7 @@ function matches(alert: AlertSummary, filter: Filter): boolean {
     .every((word) => text.includes(word));
 }
 
-function SeverityFilter({ chosen }: { chosen: string }) {
-  const counts = overview.value?.alerts_by_severity ?? {};
+function SeverityFilter({ chosen, counts }: { chosen: string; counts: Record<string, number> }) {
   const options = ['', '5', '4', '3', '2'];
   return (
     <div class="chips" role="group" aria-label="Severity">
@@ -94,12 +127,127 @@ function sumFrom(counts: Record<string, number>, severity: number): number {
   return sum;
 }
 
-function AlertLine({ alert }: { alert: AlertSummary }) {
+function Choose({
+  label,
+  name,
+  chosen,
+  options,
+}: {
+  label: string;
+  name: string;
+  chosen: string;
+  options: readonly [string, string][];
+}) {
+  return (
+    <label>
+      <span class="visually-hidden">{label}</span>
+      <select value={chosen} onChange={(event) => go(withQuery({ [name]: event.currentTarget.value }))}>
+        {options.map(([value, text]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** Saved filters: choosing one goes to it, saving keeps the present one. */
+function ViewBar() {
+  const views = useResource<ViewList>(apiPath('/views'), true);
+  const [name, setName] = useState<string | undefined>();
+  const [shared, setShared] = useState(false);
+  const rows = views.data?.rows ?? [];
+  const query = route.value.query.toString();
+  const chosen = rows.find((view) => view.query === query);
+
+  async function save(): Promise<void> {
+    try {
+      await send('POST', apiPath('/views'), { name, query, shared });
+      setName(undefined);
+      views.reload();
+    } catch (error) {
+      tellFailure(error);
+    }
+  }
+  return (
+    <div class="views">
+      {rows.length > 0 && (
+        <label>
+          <span class="visually-hidden">Saved views</span>
+          <select
+            value={chosen === undefined ? '' : String(chosen.id)}
+            onChange={(event) => {
+              const view = rows.find((one) => String(one.id) === event.currentTarget.value);
+              go(view?.query ? `/?${view.query}` : '/');
+            }}
+          >
+            <option value="">Views</option>
+            {rows.map((view) => (
+              <option key={view.id} value={String(view.id)}>
+                {view.own ? view.name : `${view.name} (${view.owner})`}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      {chosen?.own && (
+        <button
+          type="button"
+          class="quiet"
+          onClick={() => {
+            send('DELETE', apiPath(`/views/${chosen.id}`)).then(views.reload, tellFailure);
+          }}
+        >
+          Remove view
+        </button>
+      )}
+      {name === undefined && chosen === undefined && query !== '' && (
+        <button type="button" class="quiet" onClick={() => setName('')}>
+          Save view
+        </button>
+      )}
+      {name !== undefined && (
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (name.trim() !== '') void save();
+          }}
+        >
+          <input
+            aria-label="Name of the view"
+            placeholder="Name"
+            maxLength={64}
+            value={name}
+            onInput={(event) => setName(event.currentTarget.value)}
+          />
+          <label>
+            <input type="checkbox" checked={shared} onChange={(event) => setShared(event.currentTarget.checked)} /> for
+            all
+          </label>
+          <button type="submit">Save</button>
+          <button type="button" class="quiet" onClick={() => setName(undefined)}>
+            Cancel
+          </button>
+        </form>
+      )}
+    </div>
+  );
+}
+
+function AlertLine({ alert, selected, select }: { alert: QueueRow; selected: boolean; select: () => void }) {
   const label = deviceLabel({ name: alert.device_name, ip: alert.device_ip, mac: alert.device_mac, key: alert.device });
   return (
-    <tr class={`alert-row row-${severityName(alert.severity_id)}`}>
+    <tr class={`alert-row row-${severityName(alert.triage.severity)}${selected ? ' row-selected' : ''}`}>
       <td class="cell-severity">
-        <Severity id={alert.severity_id} />
+        <input
+          type="checkbox"
+          class="above"
+          aria-label={`Select ${alert.title}`}
+          checked={selected}
+          onChange={select}
+        />
+        <Severity id={alert.triage.severity} />
       </td>
       <td class="nowrap cell-time">
         <time dateTime={new Date(alert.time).toISOString()}>
@@ -111,6 +259,7 @@ function AlertLine({ alert }: { alert: AlertSummary }) {
           {alert.title}
         </Link>
         <div class="muted clip">{alert.message}</div>
+        {(alert.triage.state !== 'new' || alert.triage.revision > 0) && <TriageState triage={alert.triage} />}
       </td>
       <td class="cell-device">
         <Link to={devicePath(alert.device)} class="above clamp">
@@ -193,27 +342,65 @@ export function AlertsPage() {
     return filter.last ? Math.max(0, now - Number(filter.last) * 1000) : undefined;
   }, [filterKey, status.value === undefined]);
 
-  const alerts = useResource<AlertPageBody>(
-    apiPath('/alerts', {
-      severity: filter.severity,
-      detector: filter.detector,
-      text: filter.text,
-      sort: filter.sort || 'time',
-      from,
-      limit: PAGE_ROWS,
-      cursor: cursors.at(-1),
-    }),
+  const wanted = {
+    state: filter.state,
+    assignee: filter.assignee,
+    muted: filter.muted,
+    tag: filter.tag,
+    severity: filter.severity,
+    contributed: filter.detector,
+    text: filter.text,
+    from_ms: from,
+  };
+  const alerts = useResource<QueuePage>(
+    apiPath('/queue', { ...wanted, sort: filter.sort || 'severity', limit: PAGE_ROWS, cursor: cursors.at(-1) }),
     true,
   );
+  const counts = useResource<QueueCounts>(apiPath('/queue/counts'), true);
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const [acting, setActing] = useState<{ act: Act; row: QueueRow } | undefined>();
+  const [changedMany, setChangedMany] = useState(false);
   const page = alerts.data;
 
-  useEffect(() => setArrived(new Set()), [filterKey]);
+  useEffect(() => {
+    setArrived(new Set());
+    setSelected(new Set());
+  }, [filterKey]);
+  useEffect(() => {
+    if (changedHere.value > 0) {
+      alerts.reload();
+      counts.reload();
+    }
+  }, [changedHere.value]);
+  // What others change is shown in its row; rows do not jump.
+  useEffect(
+    () =>
+      onTriage(({ uids }) => {
+        counts.reload();
+        const shown = uids.filter((uid) => placeAt(path).uids.includes(uid));
+        if (uids.length === 0 || shown.length > 10) setChangedMany(true);
+        else
+          for (const uid of shown)
+            getJson<TriageDetails>(triagePath(uid), AbortSignal.timeout(10_000)).then(
+              ({ triage }) =>
+                alerts.patch((data) => ({
+                  ...data,
+                  rows: data.rows.map((row) => (row.uid === uid ? { ...row, triage } : row)),
+                })),
+              () => undefined,
+            );
+      }),
+    [path],
+  );
   useEffect(() => setText(filter.text), [filter.text]);
 
   useEffect(
     () =>
       onAlert(({ change, alert }) => {
-        alerts.patch((data) => ({ ...data, rows: data.rows.map((row) => (row.uid === alert.uid ? alert : row)) }));
+        alerts.patch((data) => ({
+          ...data,
+          rows: data.rows.map((row) => (row.uid === alert.uid ? { ...row, ...alert } : row)),
+        }));
         if (change === 'created' && matches(alert, filter)) setArrived((before) => new Set(before).add(alert.uid));
       }),
     [filterKey],
@@ -232,8 +419,64 @@ export function AlertsPage() {
     if (focus) document.querySelector<HTMLElement>(`[data-row="${CSS.escape(focus)}"]`)?.focus();
   }, [page]);
 
+  const rows = page?.rows ?? [];
+  /** The row that the focus is on. */
+  const current = (): QueueRow | undefined => {
+    const focused = document.activeElement?.closest('tr')?.querySelector<HTMLElement>('[data-row]')?.dataset['row'];
+    return rows.find((row) => row.uid === focused);
+  };
+  const onCurrent = (work: (row: QueueRow) => void) => (): void => {
+    const row = current();
+    if (row !== undefined) work(row);
+    else tell('No alert has the focus: go to one with j or k first.');
+  };
+  function select(uid: string): void {
+    setSelected((before) => {
+      const after = new Set(before);
+      if (!after.delete(uid)) after.add(uid);
+      return after;
+    });
+  }
+  function take(row: QueueRow): void {
+    editAndTell(row.triage, { state: 'in_progress', assignee: ME }, 'Taken: in progress, assigned to you.').catch(
+      tellFailure,
+    );
+  }
+  async function takeSelected(): Promise<void> {
+    for (const row of rows.filter((one) => selected.has(one.uid))) {
+      try {
+        await editAndTell(row.triage, { state: 'in_progress', assignee: ME }, 'Taken.');
+      } catch (error) {
+        tellFailure(error);
+        break;
+      }
+    }
+    setSelected(new Set());
+  }
+  async function changeAll(edit: object, words: string): Promise<void> {
+    const filter = Object.fromEntries(
+      Object.entries(wanted)
+        .filter(([, value]) => value !== '' && value !== undefined)
+        .map(([name, value]) => [name, name === 'severity' ? Number(value) : value]),
+    );
+    try {
+      const { count } = await send<{ count: number }>('POST', apiPath('/queue/bulk'), {
+        filter,
+        expected: page?.total ?? 0,
+        edit,
+      });
+      tell(`${formatCount(count)} alerts ${words}.`);
+      changedHere.value++;
+    } catch (error) {
+      tellFailure(error);
+      alerts.reload();
+    }
+  }
+
   function showArrived(): void {
     setArrived(new Set());
+    setChangedMany(false);
+    counts.reload();
     changePlace(path, { cursors: [], before: 0 });
     alerts.reload();
     scrollTo(0, 0);
@@ -243,6 +486,12 @@ export function AlertsPage() {
     j: () => moveRow(1),
     k: () => moveRow(-1),
     n: showArrived,
+    x: onCurrent((row) => select(row.uid)),
+    a: onCurrent(take),
+    e: onCurrent((row) => location.assign(apiPath(`/alerts/${encodeURIComponent(row.uid)}/evidence`))),
+    l: onCurrent((row) => setActing({ act: 'learn', row })),
+    m: onCurrent((row) => setActing({ act: 'mute', row })),
+    c: onCurrent((row) => setActing({ act: 'close', row })),
     '/': () => search.current?.focus(),
     Escape: () => {
       if (filter.text) go(withQuery({ text: undefined }), true);
@@ -258,11 +507,16 @@ export function AlertsPage() {
     <>
       <div class="heading">
         <h1>Alerts</h1>
-        <SeverityFilter chosen={filter.severity} />
+        <SeverityFilter chosen={filter.severity} counts={counts.data?.by_severity ?? {}} />
         <div class="arrivals" aria-live="polite">
           {arrived.size > 0 && (
             <button type="button" class="primary" onClick={showArrived}>
               {arrived.size} new
+            </button>
+          )}
+          {changedMany && arrived.size === 0 && (
+            <button type="button" onClick={showArrived}>
+              Many have changed: show
             </button>
           )}
         </div>
@@ -279,6 +533,9 @@ export function AlertsPage() {
             onInput={(event) => setText(event.currentTarget.value)}
           />
         </label>
+        <Choose label="State" name="state" chosen={filter.state} options={STATES} />
+        <Choose label="Assignee" name="assignee" chosen={filter.assignee} options={ASSIGNEES} />
+        <Choose label="Muted alerts" name="muted" chosen={filter.muted} options={MUTED} />
         <label>
           <span class="visually-hidden">Detector</span>
           <select value={filter.detector} onChange={(event) => go(withQuery({ detector: event.currentTarget.value }))}>
@@ -303,8 +560,8 @@ export function AlertsPage() {
         <label>
           <span class="visually-hidden">Order</span>
           <select value={filter.sort} onChange={(event) => go(withQuery({ sort: event.currentTarget.value }))}>
-            <option value="">Newest first</option>
-            <option value="severity">Worst first</option>
+            <option value="">Worst first</option>
+            <option value="time">Newest first</option>
           </select>
         </label>
         <a
@@ -322,11 +579,37 @@ export function AlertsPage() {
           CSV
         </a>
       </form>
+      <ViewBar />
       {alerts.error && <Failure error={alerts.error} retry={alerts.reload} />}
       {!page && !alerts.error && <Loading lines={8} />}
       {page && page.rows.length === 0 && <NoAlerts filtered={filtered} />}
       {page && page.rows.length > 0 && (
         <>
+          {selected.size > 0 && (
+            <div class="selection" role="region" aria-label="Selected alerts">
+              <b>{selected.size} selected</b>
+              <button type="button" onClick={() => void takeSelected()}>
+                Take
+              </button>
+              <button type="button" class="quiet" onClick={() => setSelected(new Set())}>
+                Select none
+              </button>
+              {page.exact && filtered && (
+                <>
+                  <span class="muted">or all {formatCount(page.total)} that these filters find:</span>
+                  <button
+                    type="button"
+                    onClick={() => {
+                      const edit = { state: 'in_progress', assignee: ME };
+                      void changeAll(edit, 'taken');
+                    }}
+                  >
+                    Take all {formatCount(page.total)}
+                  </button>
+                </>
+              )}
+            </div>
+          )}
           <table class={alerts.loading ? 'grid queue stale' : 'grid queue'} aria-busy={alerts.loading}>
             <thead>
               <tr>
@@ -342,7 +625,12 @@ export function AlertsPage() {
             </thead>
             <tbody>
               {page.rows.map((alert) => (
-                <AlertLine key={alert.uid} alert={alert} />
+                <AlertLine
+                  key={alert.uid}
+                  alert={alert}
+                  selected={selected.has(alert.uid)}
+                  select={() => select(alert.uid)}
+                />
               ))}
             </tbody>
           </table>
@@ -359,6 +647,13 @@ export function AlertsPage() {
             }}
           />
         </>
+      )}
+      {acting && (
+        <ActDialog
+          act={acting.act}
+          target={{ ...acting.row, triage: acting.row.triage }}
+          close={() => setActing(undefined)}
+        />
       )}
     </>
   );
