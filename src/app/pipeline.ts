@@ -5,6 +5,7 @@ import type { FrameSource } from '../kernel/frames.ts';
 import { silentReporter } from '../kernel/component.ts';
 import type { Reporter } from '../kernel/component.ts';
 import type { RowBatch } from '../kernel/rows.ts';
+import type { StateStore } from '../state/store.ts';
 import { createLiveSource } from '../sources/index.ts';
 import { buildHotPath } from './build.ts';
 import { Feed } from './feed.ts';
@@ -59,6 +60,8 @@ export interface PipelineHost {
   /** Is given what to call when people decide something. */
   onDecide?(apply: (decisions: readonly Decision[]) => void): void;
   readonly reporter: Reporter;
+  /** Where state lies with `state.store: clickhouse`. */
+  readonly state?: StateStore;
 }
 
 /** Rows are handed over when there are so many, or after so long; devices are written so often. */

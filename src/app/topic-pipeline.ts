@@ -1,31 +1,34 @@
+import { createHash } from 'node:crypto';
 import type { BusDelivery, BusPositions, FrameSubscription } from '../bus/bus.ts';
 import { createKafkaBus, endOfTopic } from '../bus/kafka/index.ts';
 import { createMemoryBus } from '../bus/memory/index.ts';
 import type { DetectorSet } from '../detect/load.ts';
 import { silentReporter } from '../kernel/component.ts';
-import { describeError } from '../kernel/errors.ts';
 import { buildHotPath } from './build.ts';
 import { Feed } from './feed.ts';
 import { GatheredRows } from './gathered-rows.ts';
 import type { HotPath, HotPathCounters } from './hot-path.ts';
+import { STATE_CLASSES } from './hot-path-state.ts';
 import { sourceOf } from './inputs.ts';
 import { HAND_OVER_MS, INVENTORY_MS, MAX_ROWS } from './pipeline.ts';
+import { PartitionWork } from './partition-work.ts';
 import type { PipelineHost, PipelineProgress, PipelineRequest } from './pipeline.ts';
+import { createKeeper } from './state.ts';
 
-/** What watches one partition. */
-interface Watch {
-  readonly hotPath: HotPath;
-  readonly detectors: DetectorSet;
-  /** Offset after the last record that the hot path has seen. */
-  next: bigint;
-}
+/**
+ * A good moment to store state is one in which no long conversation stands inside of a message; so many records
+ * are waited for one at most.
+ */
+const MAX_POSTPONED = 64;
+/** Storing state may take this share of the time at most: the larger it is, the rarer it is stored. */
+const MAX_SHARE = 0.05;
 
 /**
  * Watches the frames topic as a member of the consumer group, each partition with a hot path of its own: its
- * frames are in the order of time, those of two partitions are not. A record is committed when the rows that
- * the hot path made up to it are stored; after a crash it comes again, and the rows it makes then have the
- * same ids. What a hot path knows (devices, open flows, what was learned) lives in memory alone: a partition
- * that comes from another detector, or comes back after a restart, begins with `request.learn`, or from nothing.
+ * frames are in the order of time, those of two partitions are not. What a hot path knows is stored together with
+ * the offset it stands for, after the rows made up to there; after a crash or a rebalance the partition is taken up
+ * from there, and rows that are made a second time have the same ids. A partition for which nothing is stored
+ * begins with `request.learn`, or from nothing.
  */
 export async function runTopicPipeline(
   request: PipelineRequest,
@@ -33,22 +36,20 @@ export async function runTopicPipeline(
   signal: AbortSignal,
 ): Promise<void> {
   const { kafka } = request.config.bus;
+  const { every_s, rewind_s, enabled } = request.config.state;
   const { reporter } = host;
   const rows = new GatheredRows();
-  const watches = new Map<number, Watch>();
-  /** The last delivery of each partition whose rows are not stored yet. */
-  const uncommitted = new Map<number, BusDelivery>();
+  const detectorsOf = new Map<HotPath, DetectorSet>();
+  /** Counters of a hot path as it was taken over. */
+  const before = new WeakMap<HotPath, HotPathCounters>();
   let retired: HotPathCounters | undefined;
   let lastMs = performance.now();
   let inventoryMs = lastMs;
+  let savedMs = lastMs;
+  let saveTookMs = 0;
+  let postponed = 0;
 
-  let decisions = request.decisions;
-  host.onDecide?.((decided) => {
-    decisions = decided;
-    for (const { hotPath } of watches.values()) host.decided?.(hotPath.decide(decided), {});
-  });
-
-  async function open(): Promise<Watch> {
+  async function open(): Promise<HotPath> {
     const { hotPath, detectors, actsRefused } = await buildHotPath({
       config: request.config,
       seed: request.seed,
@@ -56,39 +57,49 @@ export async function runTopicPipeline(
       productVersion: request.productVersion,
       tokenKey: request.tokenKey,
       output: rows.output,
-      ...(decisions === undefined ? {} : { decisions }),
-      onProfileProblem: ({ file, line, text }) => host.warning(`the profile ${file}:${line} is left out: ${text}`),
       onDetectorFailure: (id, reason) => host.warning(`the detector ${id} failed and is off: ${reason}`),
     });
     if (actsRefused !== '') host.warning(`the acts on baselines are those of the last good file: ${actsRefused}`);
     for (const rejected of detectors.rejected)
       host.warning(`the detector ${rejected.id} cannot be used: ${rejected.reason}`);
-    return { hotPath, detectors, next: 0n };
+    detectorsOf.set(hotPath, detectors);
+    return hotPath;
   }
 
-  async function learn(watch: Watch): Promise<void> {
+  async function learn(hotPath: HotPath): Promise<void> {
     if (request.learn.length === 0) return;
     const bus = createMemoryBus({ ...request.config.bus.memory, partitions: 1 }, { reporter: silentReporter });
     const feed = new Feed([{ sources: request.learn.map(sourceOf), learning: true }], bus, 4096);
     feed.onProcessed = () => (isDue() ? handOver() : undefined);
     try {
-      await feed.run(watch.hotPath, signal);
+      await feed.run(hotPath, signal);
     } finally {
       await bus.stop();
     }
   }
 
-  function retire(partition: number, watch: Watch): void {
-    watch.hotPath.finish();
-    retired = retired === undefined ? watch.hotPath.counters() : sumOf(retired, watch.hotPath.counters());
-    watches.delete(partition);
+  function countersOf(hotPath: HotPath): HotPathCounters {
+    const inherited = before.get(hotPath);
+    return inherited === undefined ? hotPath.counters() : sumOf(hotPath.counters(), inherited, -1);
+  }
+
+  function close(partition: number, hotPath: HotPath, why: 'lost' | 'end'): void {
+    // With stored state a stop is no end: whoever takes the partition up goes on with its open flows and alerts.
+    if (!enabled || (why === 'end' && request.toTheEnd)) hotPath.finish();
+    else if (why === 'end') hotPath.writeDevices();
+    if (why === 'lost')
+      host.warning(
+        `partition ${partition} went to another detector${enabled ? '' : '; what was learned on it is lost: state.enabled is off'}`,
+      );
+    retired = retired === undefined ? countersOf(hotPath) : sumOf(retired, countersOf(hotPath));
+    detectorsOf.delete(hotPath);
   }
 
   function tell(phase: PipelineProgress['phase']): void {
-    const all = [...watches.values()];
+    const all = work.watchers;
     let counters = retired;
-    for (const { hotPath } of all) {
-      const own = hotPath.counters();
+    for (const hotPath of all) {
+      const own = countersOf(hotPath);
       counters = counters === undefined ? own : sumOf(counters, own);
     }
     if (counters === undefined) return;
@@ -96,7 +107,7 @@ export async function runTopicPipeline(
     counters = { ...counters, openFlows: 0, devices: 0 };
     let nowUs = 0;
     let learning = 0;
-    for (const { hotPath } of all) {
+    for (const hotPath of all) {
       const own = hotPath.counters();
       counters.openFlows += own.openFlows;
       counters.devices += own.devices;
@@ -108,7 +119,7 @@ export async function runTopicPipeline(
       counters,
       eventTime: nowUs === 0 ? null : Math.floor(nowUs / 1000),
       learning,
-      detectors: all.length === 0 ? [] : detectorsOf(all),
+      detectors: all.length === 0 ? [] : statusOf(detectorsOf),
       bytesRead: 0,
       bytesTotal: undefined,
       framesLostAtCapture: 0,
@@ -121,78 +132,75 @@ export async function runTopicPipeline(
 
   /** One after the other: an assignment may come while what was made before is being stored. */
   let handing: Promise<void> = Promise.resolve();
-  const handOver = (): Promise<void> => (handing = handing.then(storeAndCommit));
+  const handOver = (): Promise<void> => (handing = handing.then(storeRows));
 
-  /** Stores what was made, then commits what it was made of. */
-  async function storeAndCommit(): Promise<void> {
+  async function storeRows(): Promise<void> {
     lastMs = performance.now();
     if (lastMs - inventoryMs >= INVENTORY_MS) {
       inventoryMs = lastMs;
-      for (const { hotPath } of watches.values()) hotPath.writeDevices();
+      for (const hotPath of work.watchers) hotPath.writeDevices();
     }
-    for (const { hotPath } of watches.values()) {
-      const hits = hotPath.takeDecisionHits();
-      if (Object.keys(hits).length > 0) host.decided?.([], hits);
-    }
-    tell([...watches.values()].every(({ hotPath }) => hotPath.learningClosed) ? 'watching' : 'learning');
+    tell(work.watchers.every((hotPath) => hotPath.learningClosed) ? 'watching' : 'learning');
     const batch = rows.take();
-    const made = [...uncommitted];
     if (batch !== undefined) await host.rows(batch);
-    for (const [partition, delivery] of made) {
-      try {
-        await subscription.commit(delivery);
-        if (uncommitted.get(partition) === delivery) uncommitted.delete(partition);
-      } catch (error) {
-        // The rows are safe; without the commit the record comes again, which changes nothing.
-        reporter.log('warn', 'a position was not committed; it is tried again with the next', {
-          partition,
-          error: describeError(error),
-        });
-        return;
-      }
-    }
   }
 
-  async function onAssign(partitions: readonly number[]): Promise<undefined> {
-    for (const [partition, watch] of watches) {
-      if (partitions.includes(partition)) continue;
-      host.warning(`partition ${partition} went to another detector; what was learned on it stays here`);
-      retire(partition, watch);
-    }
-    // What was delivered before can no longer be committed: it comes again, to whoever has it now.
-    uncommitted.clear();
-    await handOver();
+  function isSaveDue(): boolean {
+    if (work.unsaved === 0) return false;
+    const since = performance.now() - savedMs;
+    if (since < (enabled ? every_s * 1000 : HAND_OVER_MS) || since < saveTookMs / MAX_SHARE) return false;
+    return !enabled || work.isGoodMoment || ++postponed > MAX_POSTPONED;
   }
 
-  async function take(delivery: BusDelivery): Promise<void> {
-    const { partition, offset, batch } = delivery;
-    let watch = watches.get(partition);
-    if (watch === undefined) {
-      watch = await open();
-      watches.set(partition, watch);
-      await learn(watch);
-      if (signal.aborted) return;
-    }
-    // After a rebalance the broker begins at what was committed, the hot path may be further.
-    if (offset >= watch.next) {
-      watch.hotPath.process(batch);
-      watch.next = offset + 1n;
-    }
-    uncommitted.set(partition, delivery);
-    if (isDue()) await handOver();
+  async function save(): Promise<void> {
+    const began = performance.now();
+    await work.save();
+    savedMs = performance.now();
+    saveTookMs = savedMs - began;
+    postponed = 0;
   }
 
+  async function handOverOrSave(): Promise<void> {
+    if (isSaveDue()) await save();
+    else if (isDue()) await handOver();
+  }
+
+  // Another topic or group is another matter, wherever the state lies.
+  const scope = `kafka-${createHash('sha256').update(`${kafka.topic}\n${kafka.group_id}`).digest('hex').slice(0, 12)}`;
+  const keeper = await createKeeper(request.config, reporter, host.state);
+  const work: PartitionWork<HotPath> = new PartitionWork({
+    keeper,
+    classes: STATE_CLASSES,
+    reporter,
+    rewindS: rewind_s,
+    scopeOf: (partition) => `${scope}-${partition}`,
+    open,
+    // What another process has counted is not counted once more.
+    resumed: (hotPath) => before.set(hotPath, hotPath.counters()),
+    begin: learn,
+    storeRows: handOver,
+    commit: (delivery) => subscription.commit(delivery),
+    close,
+    devices: (hotPath) => hotPath.counters().devices,
+    told: (message) => host.warning(message),
+  });
   const bus = createKafkaBus(kafka, { reporter });
   const until: BusPositions | undefined = request.toTheEnd ? await endOfTopic(kafka, { reporter }) : undefined;
   const subscription: FrameSubscription = bus.subscribe({
-    onAssign,
+    onAssign: (partitions) => work.assign(partitions),
     onPoison: ({ partition, offset, reason }) =>
       host.warning(`record ${offset} of partition ${partition} cannot be read (${reason}); it is in the dead letters`),
     ...(until === undefined ? {} : { until }),
   });
   try {
-    await consume(subscription, signal, { take, idle: () => (isDue() ? handOver() : undefined) });
-    for (const [partition, watch] of watches) retire(partition, watch);
+    await consume(subscription, signal, {
+      take: (delivery) => {
+        work.take(delivery);
+        return handOverOrSave();
+      },
+      idle: handOverOrSave,
+    });
+    await work.end();
     await handOver();
     tell('finished');
   } finally {
@@ -204,7 +212,7 @@ export async function runTopicPipeline(
 interface Consumer {
   take(delivery: BusDelivery): Promise<void>;
   /** Called now and then while nothing comes. */
-  idle(): Promise<void> | undefined;
+  idle(): Promise<void>;
 }
 
 /**
@@ -254,9 +262,9 @@ async function consume(subscription: FrameSubscription, signal: AbortSignal, con
 }
 
 /** A detector has failed where it has failed on any partition. */
-function detectorsOf(watches: readonly Watch[]): PipelineProgress['detectors'] {
+function statusOf(sets: ReadonlyMap<HotPath, DetectorSet>): PipelineProgress['detectors'] {
   const byId = new Map<string, PipelineProgress['detectors'][number]>();
-  for (const { hotPath, detectors } of watches) {
+  for (const [hotPath, detectors] of sets) {
     const titles = new Map(detectors.loaded.map((d) => [d.definition.id, d.definition.title]));
     for (const { id, state, reason } of hotPath.detectorStatus()) {
       if (byId.get(id)?.status === 'failed') continue;
@@ -267,15 +275,15 @@ function detectorsOf(watches: readonly Watch[]): PipelineProgress['detectors'] {
   return [...byId.values()];
 }
 
-/** Adds up counters, part by part. A part is a number or holds parts. */
-function sumOf<T extends object>(a: T, b: T): T {
+/** Adds up counters (or takes them away), part by part. A part is a number or holds parts. */
+function sumOf<T extends object>(a: T, b: T, sign: 1 | -1 = 1): T {
   const sum = { ...a } as Record<string, unknown>;
   for (const [name, part] of Object.entries(b) as [string, number | object][]) {
     const before = sum[name] as number | object | undefined;
     sum[name] =
       typeof part === 'number'
-        ? (typeof before === 'number' ? before : 0) + part
-        : sumOf(typeof before === 'object' ? before : {}, part);
+        ? (typeof before === 'number' ? before : 0) + sign * part
+        : sumOf(typeof before === 'object' ? before : {}, part, sign);
   }
   return sum as T;
 }

@@ -14,6 +14,7 @@ import { kafkaSinkConfigSchema } from '../sinks/kafka/config.ts';
 import { syslogConfigSchema } from '../sinks/syslog/config.ts';
 import { webhookConfigSchema } from '../sinks/webhook/config.ts';
 import { liveConfigSchema } from '../sources/live/config.ts';
+import { stateConfigSchema } from '../state/config.ts';
 import { storeConfigSchema } from '../store/config.ts';
 import { telemetryConfigSchema } from '../telemetry/config.ts';
 import { trackConfig } from '../track/config.ts';
@@ -50,6 +51,7 @@ export const configSchema = Type.Object(
     ),
     detection: detectConfig,
     store: storeConfigSchema,
+    state: stateConfigSchema,
     desk: deskConfigSchema,
     delivery: Type.Object(
       {

@@ -35,6 +35,17 @@ export const catalogue: readonly Metric[] = [
   counter('bus_stale_commits', 'Positions not committed because the partition had gone to another consumer.'),
   counter('bus_consumer_crashes', 'Times that the Kafka consumer had to be started again.'),
 
+  // State
+  counter('state_saved', 'States stored.'),
+  counter('state_refused', 'Stored states that could not be used: damaged, of another version, or without their key.'),
+  counter('state_overtaken', 'States not stored because another detector had taken the partition over.'),
+  counter(
+    'state_resynchronised_flows',
+    'Conversations that went on as after a loss because they could not be rebuilt.',
+  ),
+  gauge('state_bytes', 'Size of the last stored state.'),
+  histogram('state_save', 'Time to store a state.'),
+
   // Hot path
   counter('frames_read', 'Frames that reached the hot path.'),
   counter('frames_decoded', 'Frames of which at least the link layer could be decoded.'),

@@ -1,0 +1,48 @@
+import { Type } from 'typebox';
+import type { Static } from 'typebox';
+
+/** What outlives a restart, and where it lies. */
+export const stateConfigSchema = Type.Object(
+  {
+    enabled: Type.Boolean({
+      default: true,
+      description: 'Keep what was learned, open flows and open alerts over a restart.',
+    }),
+    dir: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'Folder of the state; default: `state` beside the data. Detectors that share partitions need one that all ' +
+          'of them can reach, or `store: clickhouse`.',
+      }),
+    ),
+    store: Type.Union([Type.Literal('folder'), Type.Literal('clickhouse')], {
+      default: 'folder',
+      description: 'Where it lies: in a folder, or in the ClickHouse database of `store`.',
+    }),
+    every_s: Type.Integer({
+      default: 30,
+      minimum: 1,
+      maximum: 3600,
+      description: 'State is stored so often (seconds of the clock), and at shutdown.',
+    }),
+    rewind_s: Type.Integer({
+      default: 300,
+      minimum: 1,
+      maximum: 3600,
+      description:
+        'Conversations that began so long ago at most (seconds of event time) and stand inside of a message are ' +
+        'read once more after a restart; payload is never stored.',
+    }),
+    key_file: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'File of keys, a line each: a name, a colon and 32 bytes in base64. The first one encrypts (AES-256-GCM), ' +
+          'all decrypt. The environment variable WARDWATCH_STATE_KEYS may hold the same text instead.',
+      }),
+    ),
+  },
+  { default: {}, additionalProperties: false },
+);
+export type StateConfig = Static<typeof stateConfigSchema>;
