@@ -15,6 +15,7 @@ import { createEventHub } from './events.ts';
 import { createHostCheck } from './host-check.ts';
 import { registerIncidentRoutes } from './incident-routes.ts';
 import { ProblemError, problemOf, registerProblems, sendFrameworkError } from './problems.ts';
+import { registerInventoryRoutes } from './inventory-routes.ts';
 import { registerApiRoutes, registerProbeRoutes } from './routes.ts';
 import { registerRulesRoutes } from './rules-routes.ts';
 import { registerSessionRoutes } from './session-routes.ts';
@@ -151,6 +152,7 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
   await app.register(
     async (scope) => {
       registerApiRoutes(scope, config, deps, hub);
+      registerInventoryRoutes(scope, config, deps);
       if (deps.triage !== undefined) {
         const { triage, store } = deps;
         registerTriageRoutes(scope, { triage, store });

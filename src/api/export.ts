@@ -48,6 +48,14 @@ export const deviceColumns: Column<DeviceRow>[] = [
   ['vlan', (row) => row.vlan],
   ['is_gateway', (row) => row.is_gateway],
   ['phase', (row) => row.phase],
+  ['confidence', (row) => row.confidence],
+  ['os', (row) => row.os],
+  ['os_version', (row) => row.os_version],
+  ['firmware', (row) => row.firmware],
+  ['serial', (row) => row.serial],
+  ['ae_titles', (row) => row.ae_titles.join(' ')],
+  ['risk_score', (row) => row.risk_score],
+  ['risk_level', (row) => row.risk_level],
   ['first_seen', (row) => isoTime(row.first_seen)],
   ['last_seen', (row) => isoTime(row.last_seen)],
   ['packets', (row) => row.packets],
@@ -58,10 +66,10 @@ const PAGE_ROWS = 500;
 
 /**
  * Streams up to `maxRows` rows, asking for the next page only when the reader has taken the one before.
- * `ndjson` gives the OCSF object of each row as it is stored, `csv` the columns.
+ * `csv` gives the columns, `ocsf` the OCSF object of each row as it is stored, the others the row without it.
  */
 export function exportStream<T extends { ocsf: string }>(
-  format: 'csv' | 'ndjson',
+  format: 'csv' | 'json' | 'ndjson' | 'ocsf',
   columns: Column<T>[],
   first: Page<T>,
   nextPage: (limit: number, cursor: string) => Promise<Page<T>>,
@@ -69,18 +77,27 @@ export function exportStream<T extends { ocsf: string }>(
 ): Readable {
   async function* chunks(): AsyncGenerator<string> {
     if (format === 'csv') yield `${columns.map(([name]) => name).join(',')}\r\n`;
+    if (format === 'json') yield '[';
+    let isFirst = true;
     let page = first;
     let left = maxRows;
     for (;;) {
       let text = '';
       for (const row of page.rows.slice(0, left)) {
-        text += format === 'csv' ? `${columns.map(([, value]) => csvCell(value(row))).join(',')}\r\n` : `${row.ocsf}\n`;
+        if (format === 'csv') text += `${columns.map(([, value]) => csvCell(value(row))).join(',')}\r\n`;
+        else if (format === 'ocsf') text += `${row.ocsf}\n`;
+        else {
+          const { ocsf: _, ...plain } = row;
+          text += format === 'json' ? `${isFirst ? '' : ',\n'}${JSON.stringify(plain)}` : `${JSON.stringify(plain)}\n`;
+        }
+        isFirst = false;
       }
       left -= page.rows.length;
       if (text) yield text;
-      if (page.next === undefined || left <= 0) return;
+      if (page.next === undefined || left <= 0) break;
       page = await nextPage(Math.min(PAGE_ROWS, left), page.next);
     }
+    if (format === 'json') yield ']\n';
   }
   return Readable.from(chunks());
 }

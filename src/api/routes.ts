@@ -3,13 +3,13 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Static, TSchema } from 'typebox';
 import type { DeviceRow } from '../kernel/rows.ts';
-import type { AlertFilter, DeviceFilter } from '../store/contract.ts';
+import type { AlertFilter } from '../store/contract.ts';
 import type { Who } from './access.ts';
 import type { ApiConfig } from './config.ts';
 import { detectorStatusSchema, pipelineStatusSchema } from './contract.ts';
 import type { ApiDeps } from './contract.ts';
 import type { EventHub } from './events.ts';
-import { alertColumns, deviceColumns, exportStream, firstPageRows } from './export.ts';
+import { alertColumns, exportStream, firstPageRows } from './export.ts';
 import { notFound, ProblemError, problemSchema } from './problems.ts';
 import {
   alertExportQuerySchema,
@@ -17,10 +17,7 @@ import {
   alertParamsSchema,
   alertQuerySchema,
   alertSchema,
-  deviceExportQuerySchema,
-  devicePageSchema,
   deviceParamsSchema,
-  deviceQuerySchema,
   deviceSchema,
   flowListSchema,
   flowsAroundQuerySchema,
@@ -78,7 +75,6 @@ function defined<T extends object>(object: T): Defined<T> {
 }
 
 type AlertFilterQuery = Omit<Static<typeof alertExportQuerySchema>, 'format'>;
-type DeviceFilterQuery = Omit<Static<typeof deviceExportQuerySchema>, 'format'>;
 
 function alertFilter(query: AlertFilterQuery, { vlans }: Who): AlertFilter {
   if (query.from !== undefined && query.to !== undefined && query.from > query.to) {
@@ -86,16 +82,6 @@ function alertFilter(query: AlertFilterQuery, { vlans }: Who): AlertFilter {
   }
   const { severity, device, detector, text: words, from, to, sort } = query;
   return defined({ severityAtLeast: severity, device, detector, text: words, from, to, sort, vlans });
-}
-
-function deviceFilter(query: DeviceFilterQuery, { vlans }: Who): DeviceFilter {
-  const { type, vendor, vlan, text: words, sort } = query;
-  const fields = defined({
-    type: type === undefined ? undefined : [type],
-    vendor_name: vendor === undefined ? undefined : [vendor],
-    vlan: vlan === undefined ? undefined : [vlan],
-  });
-  return defined({ fields, text: words, sort, vlans });
 }
 
 function sendExport(
@@ -187,25 +173,6 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
       const { limit = DEFAULT_ROWS, margin_s: marginS = 300 } = request.query;
       const around = { from: alert.start_time - marginS * 1000, to: alert.end_time + marginS * 1000 };
       return { rows: await store.flowsOf(device, limit, around) };
-    },
-  );
-
-  app.get(
-    '/devices',
-    {
-      config: { access: { role: 'viewer' } },
-      schema: {
-        operationId: 'listDevices',
-        summary: 'Devices of the inventory',
-        tags: ['devices'],
-        querystring: deviceQuerySchema,
-        response: json(devicePageSchema, 'A page of devices'),
-      },
-    },
-    async (request) => {
-      const { limit = DEFAULT_ROWS, cursor, ...filter } = request.query;
-      const page = await store.devices(deviceFilter(filter, request.who), limit, cursor);
-      return { rows: page.rows, next: page.next ?? null, total: page.total };
     },
   );
 
@@ -418,32 +385,8 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
       const filter = alertFilter(query, request.who);
       const first = await store.alerts(filter, firstPageRows(config.export_rows));
       const rest = (limit: number, cursor: string) => store.alerts(filter, limit, cursor);
-      request.auditDetail = `${format}, ${Math.min(first.total, config.export_rows)} rows`;
-      const body = exportStream(format, alertColumns, first, rest, config.export_rows);
+      const body = exportStream(format === 'csv' ? 'csv' : 'ocsf', alertColumns, first, rest, config.export_rows);
       return sendExport(reply, 'alerts', format, first.total, body);
-    },
-  );
-
-  app.get(
-    '/export/devices',
-    {
-      config: { access: { role: 'viewer', audit: 'devices.exported' } },
-      schema: {
-        operationId: 'exportDevices',
-        summary: 'Devices as a file: CSV, or OCSF objects one a line',
-        tags: ['devices'],
-        querystring: deviceExportQuerySchema,
-        response: exported,
-      },
-    },
-    async (request, reply) => {
-      const { format = 'csv', ...query } = request.query;
-      const filter = deviceFilter(query, request.who);
-      const first = await store.devices(filter, firstPageRows(config.export_rows));
-      const rest = (limit: number, cursor: string) => store.devices(filter, limit, cursor);
-      request.auditDetail = `${format}, ${Math.min(first.total, config.export_rows)} rows`;
-      const body = exportStream(format, deviceColumns, first, rest, config.export_rows);
-      return sendExport(reply, 'devices', format, first.total, body);
     },
   );
 }

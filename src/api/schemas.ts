@@ -58,6 +58,14 @@ const deviceFields = {
   model: Type.String(),
   is_gateway: Type.Boolean(),
   phase: Type.String({ description: '`learning` or `watching`.' }),
+  os: Type.String(),
+  os_version: Type.String(),
+  firmware: Type.String(),
+  serial: Type.String(),
+  ae_titles: Type.Array(Type.String()),
+  confidence: Type.Number({ description: 'Of the type, 0 to 1.' }),
+  risk_score: Type.Number({ description: '0 to 100.' }),
+  risk_level: Type.Integer({ description: '0 info, 1 low, 2 medium, 3 high, 4 critical.' }),
   first_seen: Type.Integer({ description: 'Epoch milliseconds.' }),
   last_seen: Type.Integer({ description: 'Epoch milliseconds.' }),
   packets: Type.Number(),
@@ -80,7 +88,19 @@ const decidedFieldSchema = Type.Object({
   ),
 });
 export const deviceSchema = Type.Object(
-  { ...deviceFields, fields: Type.Record(Type.String(), decidedFieldSchema), ocsf: ocsfSchema },
+  {
+    ...deviceFields,
+    risk: Type.Array(
+      Type.Object({
+        of: Type.String({ description: '`severity` (the highest counts) or `likelihood` (these are added up).' }),
+        part: Type.String(),
+        points: Type.Number(),
+        because: Type.String(),
+      }),
+    ),
+    fields: Type.Record(Type.String(), decidedFieldSchema),
+    ocsf: ocsfSchema,
+  },
   { title: 'Device' },
 );
 export type Device = Static<typeof deviceSchema>;
@@ -194,29 +214,8 @@ export const alertQuerySchema = Type.Object(
   strict,
 );
 
-const deviceFilterFields = {
-  type: Type.Optional(word('Device type, as in `type`.')),
-  vendor: Type.Optional(word('Vendor, as in `vendor_name`.')),
-  vlan: Type.Optional(word('VLAN, as in `vlan`.')),
-  text: Type.Optional(text),
-  sort: Type.Optional(
-    Type.Union([
-      Type.Literal('last_seen'),
-      Type.Literal('first_seen'),
-      Type.Literal('hostname'),
-      Type.Literal('type'),
-      Type.Literal('ip'),
-    ]),
-  ),
-};
-export const deviceQuerySchema = Type.Object(
-  { ...deviceFilterFields, limit: Type.Optional(limit), cursor: Type.Optional(cursor) },
-  strict,
-);
-
 const format = Type.Union([Type.Literal('csv'), Type.Literal('ndjson')], { default: 'csv' });
 export const alertExportQuerySchema = Type.Object({ ...alertFilterFields, format: Type.Optional(format) }, strict);
-export const deviceExportQuerySchema = Type.Object({ ...deviceFilterFields, format: Type.Optional(format) }, strict);
 
 export const pageQuerySchema = Type.Object({ limit: Type.Optional(limit), cursor: Type.Optional(cursor) }, strict);
 export const flowsAroundQuerySchema = Type.Object(

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EXIT, WardwatchError, describeError } from '../kernel/errors.ts';
 import { registerBaseline } from './baseline.ts';
+import { registerAudit } from './audit.ts';
 import { registerBench } from './bench.ts';
 import { registerBundle } from './bundle.ts';
 import { registerConfig } from './config.ts';
@@ -15,12 +16,15 @@ import { examples } from './frame.ts';
 import { registerInspect } from './inspect.ts';
 import { registerMigrate } from './migrate.ts';
 import { registerProfiles } from './profiles.ts';
+import { registerQuery } from './query.ts';
 import { registerReplay } from './replay.ts';
 import { registerRun } from './run.ts';
 import { registerSensor } from './sensor.ts';
 import { registerServer } from './server.ts';
 import { registerSimulate } from './simulate.ts';
+import { registerTokens } from './tokens.ts';
 import { registerTopics } from './topics.ts';
+import { registerUsers } from './users.ts';
 import type { GlobalOptions, Register } from './frame.ts';
 
 /** Every command there is, in the order of the help. A new command is a file beside this one and a line here. */
@@ -40,7 +44,11 @@ const commands: Register[] = [
   registerBundle,
   registerBench,
   registerDevices,
+  registerQuery,
   registerDelivery,
+  registerUsers,
+  registerTokens,
+  registerAudit,
   registerDoctor,
   registerConfig,
   registerMigrate,
