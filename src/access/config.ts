@@ -53,7 +53,7 @@ export type OidcConfig = Static<typeof oidcSchema>;
 export const accessConfigSchema = Type.Object(
   {
     sign_in: Type.Union([Type.Literal('required'), Type.Literal('off')], {
-      default: 'off',
+      default: 'required',
       description: '`off` makes everybody who reaches the console an admin: accepted only while api.host is loopback.',
     }),
     second_factor: Type.Union([Type.Literal('optional'), Type.Literal('admins'), Type.Literal('everyone')], {

@@ -9,6 +9,7 @@ import { EXIT, WardwatchError } from '../kernel/errors.ts';
 import { tame } from '../lib/tame.ts';
 import type { DeliveryOptions } from './delivery.ts';
 import { version } from './index.ts';
+import { printTable } from './table.ts';
 
 export function listEndpoints(options: DeliveryOptions): void {
   const config = configOf(options);
@@ -25,7 +26,7 @@ export function listEndpoints(options: DeliveryOptions): void {
       off: line?.disabled ?? '',
     };
   });
-  print(lines, options);
+  printTable(lines, options.json === true);
   if (deferred > 0) process.stderr.write(`${deferred} alerts wait for room in the outbox\n`);
   if (requests > 0) process.stderr.write(`${requests} requests wait for a running Wardwatch\n`);
 }
@@ -34,7 +35,7 @@ export function listLog(options: DeliveryOptions): void {
   const config = configOf(options);
   if (options.endpoint !== undefined) endpointOf(config, options.endpoint);
   const lines = openDeskFile(config.desk.path).log(options.limit, options.endpoint);
-  print(
+  printTable(
     lines.map((line) => ({
       time: iso(line.atMs),
       endpoint: line.endpoint,
@@ -45,7 +46,7 @@ export function listLog(options: DeliveryOptions): void {
       detail: line.detail,
       took_ms: line.tookMs,
     })),
-    options,
+    options.json === true,
   );
 }
 
@@ -57,7 +58,7 @@ export function listDeadLetters(options: DeliveryOptions): void {
     return;
   }
   const lines = openDeskFile(config.desk.path).deadLetters(options.limit, options.endpoint);
-  print(
+  printTable(
     lines.map((line) => ({
       endpoint: line.endpoint,
       alert: line.uid,
@@ -66,7 +67,7 @@ export function listDeadLetters(options: DeliveryOptions): void {
       queued: iso(line.queuedMs),
       detail: line.detail,
     })),
-    options,
+    options.json === true,
   );
 }
 
@@ -129,27 +130,3 @@ function ask(config: Config, request: Request): void {
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();
-
-function print(lines: readonly Record<string, string | number>[], options: DeliveryOptions): void {
-  if (options.json === true) {
-    for (const line of lines) process.stdout.write(`${JSON.stringify(line)}\n`);
-    return;
-  }
-  const first = lines[0];
-  if (first === undefined) {
-    process.stdout.write('none\n');
-    return;
-  }
-  const rows = [
-    Object.keys(first).map((name) => name.toUpperCase().replaceAll('_', ' ')),
-    ...lines.map((line) => Object.values(line).map((value) => (value === '' ? '-' : tame(String(value), 60)))),
-  ];
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
-  for (const cells of rows)
-    process.stdout.write(
-      `${cells
-        .map((cell, i) => cell.padEnd(widths[i]!))
-        .join('  ')
-        .trimEnd()}\n`,
-    );
-}

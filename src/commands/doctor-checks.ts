@@ -12,6 +12,7 @@ import {
 import { connect } from 'node:net';
 import { availableMemory, constrainedMemory } from 'node:process';
 import { delimiter, dirname, join, resolve } from 'node:path';
+import { isLoopback } from '../app/people.ts';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
 
 export interface Finding {
@@ -212,4 +213,26 @@ export function readIfThere(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether what passwords and sessions travel over is encrypted where others can listen. */
+export function checkReach(
+  api: { host: string; tls?: object | undefined; trusted_proxies: readonly string[] },
+  signIn: 'required' | 'off',
+): Finding {
+  const name = 'API';
+  if (isLoopback(api.host)) return { name, status: 'ok', detail: `only this machine reaches it (${api.host})` };
+  if (signIn === 'off')
+    return {
+      name,
+      status: 'failed',
+      detail: `sign-in is off on ${api.host}`,
+      remedy: 'set access.sign_in to required, or api.host to 127.0.0.1',
+    };
+  if (api.tls !== undefined) return { name, status: 'ok', detail: `TLS on ${api.host}` };
+  const detail = `others reach it on ${api.host}, and it has no TLS`;
+  if (api.trusted_proxies.length > 0)
+    return { name, status: 'ok', detail: `${detail} of its own; a proxy in front is configured` };
+  const remedy = 'set api.tls, or put a proxy with TLS in front and name it in api.trusted_proxies';
+  return { name, status: 'warning', detail, remedy };
 }

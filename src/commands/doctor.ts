@@ -72,8 +72,30 @@ async function* examine(file: string | undefined): AsyncGenerator<Finding> {
     const address = (host ?? '').replace(/^\[|\]$/g, '');
     yield await checks.checkReachable('Kafka broker', address, Number(port), remedy);
   }
+  yield checks.checkReach(config.api, config.access.sign_in);
+  if (config.access.sign_in === 'required') yield* await adminFinding(config);
   if (store.mode === 'embedded') yield* checks.checkDataFolder(store.path);
   yield await checks.checkByTrying('ClickHouse', async () => answerOfClickHouse(store));
+}
+
+/** Whether somebody can make others users; the desk is only looked at, never made. */
+async function adminFinding(config: Config): Promise<Finding[]> {
+  const { existsSync } = await import('node:fs');
+  const remedy = 'the first start prints a code for the console; or `wardwatch users add NAME --role admin`';
+  const none: Finding = { name: 'admin', status: 'warning', detail: 'there is no admin yet', remedy };
+  if (!existsSync(config.desk.path)) return [none];
+  const { openDatabase } = await import('../desk/database.ts');
+  const { Users } = await import('../access/users.ts');
+  const desk = openDatabase(config.desk.path, 'read');
+  try {
+    return [
+      new Users(desk, { now: Date.now }).hasAdmin() ? { name: 'admin', status: 'ok', detail: 'there is one' } : none,
+    ];
+  } catch {
+    return [{ ...none, detail: 'the desk is of an older program; its next start brings it up to date' }];
+  } finally {
+    desk.close();
+  }
 }
 
 /**

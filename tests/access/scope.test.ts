@@ -26,7 +26,12 @@ describe('what a user of one VLAN sees', () => {
     await people.add('lab', 'viewer', { sites: ['lab'] });
     await people.add('none', 'viewer', { sites: ['closed'] });
     const app = await openApp(site, people);
-    for (const [name, vlans] of Object.entries({ all: ['220', '310'], ward: ['220'], lab: ['310'], none: [] })) {
+    for (const [name, vlans] of Object.entries<string[]>({
+      all: ['220', '310'],
+      ward: ['220'],
+      lab: ['310'],
+      none: [],
+    })) {
       const browser = new Browser(app);
       await browser.signIn(name);
       const get = async <T>(url: string) => (await browser.ask('GET', url)).json<T>();

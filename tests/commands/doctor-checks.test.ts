@@ -92,3 +92,14 @@ it('gives every finding that is not ok a remedy', () => {
   ];
   for (const finding of bad) expect(finding.remedy).toBeTruthy();
 });
+
+test('says when what is signed in with can be listened to', () => {
+  const reach = (host: string, more: object = {}, signIn: 'required' | 'off' = 'required') =>
+    checks.checkReach({ host, trusted_proxies: [], ...more }, signIn).status;
+  expect(reach('127.0.0.1', {}, 'off')).toBe('ok');
+  expect(reach('::1')).toBe('ok');
+  expect(reach('0.0.0.0')).toBe('warning');
+  expect(reach('10.20.0.5', { tls: {} })).toBe('ok');
+  expect(reach('10.20.0.5', { trusted_proxies: ['10.20.0.9'] })).toBe('ok');
+  expect(reach('10.20.0.5', { tls: {} }, 'off')).toBe('failed');
+});

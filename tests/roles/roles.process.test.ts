@@ -67,6 +67,7 @@ class Site {
       WARDWATCH_BUS__KAFKA__PARTITIONS: '2',
       WARDWATCH_BUS__KAFKA__SESSION_TIMEOUT_MS: '6000',
       WARDWATCH_API__PORT: '0',
+      WARDWATCH_ACCESS__SIGN_IN: 'off',
       ...env,
     };
     this.kafka = new kafkajs.Kafka({ brokers: [brokers], logLevel: kafkajs.logLevel.NOTHING });

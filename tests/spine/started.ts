@@ -31,7 +31,12 @@ export interface StartOptions {
 /** Starts the command line; the console listens on a free port. */
 export function start(args: readonly string[], options: StartOptions): Started {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(WARDWATCH_|NODE_|VITEST)/.test(name));
-  const env = { ...Object.fromEntries(inherited), WARDWATCH_API__PORT: '0', ...options.env };
+  const env = {
+    ...Object.fromEntries(inherited),
+    WARDWATCH_API__PORT: '0',
+    WARDWATCH_ACCESS__SIGN_IN: 'off',
+    ...options.env,
+  };
   const line = [...(options.through ?? []), process.execPath, resolve('bin/wardwatch.js'), ...args];
   const child = spawn(line[0]!, line.slice(1), { cwd: options.cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
   // What is written to a process that has ended is nobody's error here.
