@@ -65,14 +65,14 @@ export default defineDetector({
       min: 100,
       max: 10_000_000,
       unit: 'packets',
-      doc: 'Packets in 10 seconds to a learned device that hardly answers them.',
+      doc: 'Packets in 10 seconds to a device that hardly answers them, where it is learned or is medical and serves nobody.',
     },
     unlearned_packets_10s: {
       default: 100_000,
       min: 100,
       max: 100_000_000,
       unit: 'packets',
-      doc: 'The same while the device is not learned.',
+      doc: 'The same while any other device is not learned.',
     },
     icmp_10s: {
       default: 1000,
@@ -225,9 +225,14 @@ export default defineDetector({
         if (window.value('packets_out') > p.answered_share * into) return;
         const standing = window.standing('packets_in');
         const learned = device.learning || standing === undefined ? 0 : standing.high;
+        const cls = ctx.classOf(device);
+        // A bedside device is sent next to nothing that it does not answer, learned or not.
+        const fixed = cls.medical && !cls.server && !cls.interactive;
         const limit =
           device.learning || standing === undefined
-            ? p.unlearned_packets_10s
+            ? fixed
+              ? p.packets_10s
+              : p.unlearned_packets_10s
             : Math.max(p.packets_10s, p.factor * standing.high);
         if (into < limit) return;
         const endUs = window.startUs + 10e6;

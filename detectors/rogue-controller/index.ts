@@ -210,6 +210,18 @@ export default defineDetector({
       return command.clinical && !serves ? MEDIUM : LOW;
     }
 
+    /**
+     * While nothing is learned yet: a computer that people use, beside the machine that commands the target already.
+     * Clinical and building devices are commanded by one machine of their own, as their profiles declare.
+     */
+    function besidesOthers(command: Command, victim: DeviceView, actor: DeviceView, source: Endpoint): boolean {
+      if (!ctx.classOf(actor).interactive || actor.type === 'engineering-workstation') return false;
+      let others = 0;
+      for (const ends of usualOf(victim).ends.values())
+        for (const end of ends.values()) if (end.key !== source.key) others++;
+      return others > 0 && command.effect !== 'stop';
+    }
+
     function judge(command: Command, source: Endpoint, target: Endpoint, nowUs: number): void {
       const { effect } = command;
       const setKey = keyOf(keyOfText(command.protocol), EFFECTS.indexOf(effect));
@@ -241,6 +253,19 @@ export default defineDetector({
           if (!learned) begin(key, command, source, target, 'new-source', MEDIUM, 0, nowUs);
         } else if (victim !== undefined && actor !== undefined && !actor.learning)
           judgeKnownSource(command, actor, target, setKey, nowUs);
+        else if (
+          victim !== undefined &&
+          actor !== undefined &&
+          !learned &&
+          besidesOthers(command, victim, actor, source)
+        ) {
+          const severity = severityOfNew(command, source, victim, 0);
+          if (severity >= MEDIUM) {
+            // Told, and not taken for usual.
+            begin(key, command, source, target, 'new-source', severity, 0, nowUs);
+            return;
+          }
+        }
         if (victim !== undefined) learnSource(victim, command, source);
         return;
       }

@@ -77,16 +77,16 @@ export function addAct(file: string, act: BaselineAct): void {
 }
 
 function parse(text: string): readonly BaselineAct[] {
-  const file = JSON.parse(text) as Partial<ActsFile> | null;
+  const file = JSON.parse(text) as Partial<Omit<ActsFile, 'version'> & { version: number }> | null;
   if (file === null || file.format !== FORMAT) throw new Error('it holds no acts on baselines');
   if (file.version !== 1) throw new Error(`it is of version ${String(file.version)}, this program reads version 1`);
-  if (!Array.isArray(file.acts) || file.acts.length > MAX_ACTS)
-    throw new Error('its list of acts is none, or too long');
-  if (file.sha256 !== hashOf(file.acts)) throw new Error('its hash does not match: it was changed by hand or damaged');
-  for (const act of file.acts as Partial<BaselineAct>[])
+  const { acts } = file;
+  if (!Array.isArray(acts) || acts.length > MAX_ACTS) throw new Error('its list of acts is none, or too long');
+  if (file.sha256 !== hashOf(acts)) throw new Error('its hash does not match: it was changed by hand or damaged');
+  for (const act of acts as readonly Partial<BaselineAct>[])
     if (typeof act.device !== 'string' || !ACTS.has(act.act ?? '') || !Number.isFinite(act.atUs))
       throw new Error('an act in it is none');
-  return file.acts;
+  return acts as readonly BaselineAct[];
 }
 
 function hashOf(acts: readonly BaselineAct[]): string {
