@@ -328,10 +328,12 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     const tracker = this.#tracker;
     const { clock } = tracker;
     tracker.prepare(p, from, to);
+    if (stage !== 'flows') this.#streams.prepare();
     for (let i = from; i < to; i++) {
       const ts = batch.tsUs[i]!;
       if (ts > this.#nowUs) this.#advance(ts);
       else if (ts < this.#nowUs) this.#back(ts);
+      clock[0] = this.#nowUs;
       if (p.layer[i] === LAYER.none) {
         this.#undecodable[p.event[i]!]!++;
         continue;
@@ -339,7 +341,6 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       this.#framesDecoded++;
       this.#frame = batch.firstFrame + i;
       this.#flow.ttl = p.ttl[i]!;
-      clock[0] = this.#nowUs;
       const slot = tracker.track(p, i);
       this.#currentSlot = slot;
       if (stage === 'flows') continue;
@@ -347,11 +348,11 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
         const direction = tracker.direction;
         if (stage === 'all') this.#account(p, i, slot, direction, batch.wireLen[i]!);
         if (p.payLen[i]! > 0 || p.tcpFlags[i] !== 0) {
-          if (p.reassembled[i] === 1) this.#streams.packet(p, i, p.scratch, p.scratchView, slot, this.#nowUs);
-          else this.#streams.packet(p, i, batch.bytes, batch.view, slot, this.#nowUs);
+          if (p.reassembled[i] === 1) this.#streams.packet(p, i, p.scratch, p.scratchView, slot);
+          else this.#streams.packet(p, i, batch.bytes, batch.view, slot);
         }
       } else if (stage === 'all') this.#noFlow(p, i, batch);
-      else if (p.layer[i] === LAYER.control) this.#streams.control(p, i, batch.bytes, batch.view, this.#nowUs);
+      else if (p.layer[i] === LAYER.control) this.#streams.control(p, i, batch.bytes, batch.view);
     }
   }
 
@@ -536,12 +537,13 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     const flows = this.#tracker.flows;
     for (let i = 0; i < batch.count; i++) {
       rewinding.nowUs = Math.max(rewinding.nowUs, batch.tsUs[i]!);
+      this.#tracker.clock[0] = rewinding.nowUs;
       if (p.layer[i] === LAYER.none || (p.payLen[i] === 0 && p.tcpFlags[i] === 0)) continue;
       const slot = this.#tracker.recall(p, i);
       // Before its start it was another flow with the same ports.
       if (slot < 0 || !this.#streams.isRewinding(slot) || rewinding.nowUs < flows.startUs(slot)) continue;
-      if (p.reassembled[i] === 1) this.#streams.packet(p, i, p.scratch, p.scratchView, slot, rewinding.nowUs);
-      else this.#streams.packet(p, i, batch.bytes, batch.view, slot, rewinding.nowUs);
+      if (p.reassembled[i] === 1) this.#streams.packet(p, i, p.scratch, p.scratchView, slot);
+      else this.#streams.packet(p, i, batch.bytes, batch.view, slot);
     }
   }
 
@@ -775,7 +777,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     if (layer === LAYER.arp) this.#arp(p, i, batch, device, segment);
     else if (layer === LAYER.control) {
       this.#message.setLayer2(device);
-      this.#streams.control(p, i, batch.bytes, batch.view, this.#nowUs);
+      this.#streams.control(p, i, batch.bytes, batch.view);
     }
   }
 

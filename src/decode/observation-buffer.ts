@@ -48,7 +48,8 @@ export class ObservationBuffer implements ObservationSink, ObservationView {
   begin(kind: ObservationKind): void {
     if (this.#open !== undefined) this.unfinished++;
     this.#open = kind;
-    this.#kindOf.fill(ABSENT);
+    const kindOf = this.#kindOf;
+    for (let i = 0; i < kindOf.length; i++) kindOf[i] = ABSENT;
   }
 
   text(field: number, bytes: Uint8Array, start: number, end: number): void;

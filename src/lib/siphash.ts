@@ -38,40 +38,41 @@ export class SipHash {
       let mh = 0;
       if (b < blocks) {
         const o = start + b * 8;
-        for (let i = 0; i < 4; i++) if (o + i < end) ml |= bytes[o + i]! << (8 * i);
-        for (let i = 0; i < 4; i++) if (o + 4 + i < end) mh |= bytes[o + 4 + i]! << (8 * i);
+        if (o + 8 <= end) {
+          ml = bytes[o]! | (bytes[o + 1]! << 8) | (bytes[o + 2]! << 16) | (bytes[o + 3]! << 24);
+          mh = bytes[o + 4]! | (bytes[o + 5]! << 8) | (bytes[o + 6]! << 16) | (bytes[o + 7]! << 24);
+        } else {
+          for (let i = 0; i < 4; i++) if (o + i < end) ml |= bytes[o + i]! << (8 * i);
+          for (let i = 0; i < 4; i++) if (o + 4 + i < end) mh |= bytes[o + 4 + i]! << (8 * i);
+        }
         if (b === blocks - 1) mh |= (length & 255) << 24;
       } else if (b === blocks) v2l ^= 0xff;
       v3l ^= ml;
       v3h ^= mh;
       for (let round = 0; round < 2; round++) {
-        let t = (v0l >>> 0) + (v1l >>> 0);
-        v0h = (v0h + v1h + (t > 0xffffffff ? 1 : 0)) | 0;
-        v0l = t | 0;
-        t = (v1l << 13) | (v1h >>> 19);
+        v0l = (v0l + v1l) | 0;
+        v0h = (v0h + v1h + (v0l >>> 0 < v1l >>> 0 ? 1 : 0)) | 0;
+        let t = (v1l << 13) | (v1h >>> 19);
         v1h = (v1h << 13) | (v1l >>> 19);
         v1l = t ^ v0l;
         v1h ^= v0h;
         t = v0l;
         v0l = v0h;
         v0h = t;
-        t = (v2l >>> 0) + (v3l >>> 0);
-        v2h = (v2h + v3h + (t > 0xffffffff ? 1 : 0)) | 0;
-        v2l = t | 0;
+        v2l = (v2l + v3l) | 0;
+        v2h = (v2h + v3h + (v2l >>> 0 < v3l >>> 0 ? 1 : 0)) | 0;
         t = (v3l << 16) | (v3h >>> 16);
         v3h = (v3h << 16) | (v3l >>> 16);
         v3l = t ^ v2l;
         v3h ^= v2h;
-        t = (v0l >>> 0) + (v3l >>> 0);
-        v0h = (v0h + v3h + (t > 0xffffffff ? 1 : 0)) | 0;
-        v0l = t | 0;
+        v0l = (v0l + v3l) | 0;
+        v0h = (v0h + v3h + (v0l >>> 0 < v3l >>> 0 ? 1 : 0)) | 0;
         t = (v3l << 21) | (v3h >>> 11);
         v3h = (v3h << 21) | (v3l >>> 11);
         v3l = t ^ v0l;
         v3h ^= v0h;
-        t = (v2l >>> 0) + (v1l >>> 0);
-        v2h = (v2h + v1h + (t > 0xffffffff ? 1 : 0)) | 0;
-        v2l = t | 0;
+        v2l = (v2l + v1l) | 0;
+        v2h = (v2h + v1h + (v2l >>> 0 < v1l >>> 0 ? 1 : 0)) | 0;
         t = (v1l << 17) | (v1h >>> 15);
         v1h = (v1h << 17) | (v1l >>> 15);
         v1l = t ^ v2l;

@@ -115,7 +115,11 @@ export class FlowTable {
     this.#freeCount = capacity;
   }
 
-  /** The flows, with the order in which slots are taken and flows expire. Lent: to be written at once. */
+  /**
+   * The flows, with the order in which slots are taken and flows expire. Lent: to be written at once.
+   *
+   * @cold with every snapshot
+   */
   save(): unknown {
     const used = this.usedSlots;
     return {

@@ -46,6 +46,7 @@ export class SegmentTable {
     return vlan < 4096 ? this.#byVlan[vlan]! - 1 : vlan === this.#lastKey ? this.#lastId : -1;
   }
 
+  /** @cold with every snapshot */
   save(): unknown {
     return { vlan: this.vlan, vni: this.vni, overflow: this.overflow };
   }

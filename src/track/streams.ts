@@ -20,7 +20,7 @@ interface Segment {
 
 /** One direction of a dissected flow. */
 interface Direction {
-  /** Sequence number of the next byte to deliver; valid once `started`. */
+  /** Sequence number of the next byte to deliver, as a signed number (it stays a small integer); valid once `started`. */
   nextSeq: number;
   started: boolean;
   /** Bytes of the stream to pass over unseen. */
@@ -37,7 +37,8 @@ interface AppFlow {
   /** Which dissectors may still match, while none has. */
   candidates: readonly Dissector[];
   tries: number;
-  directions: [Direction, Direction];
+  orig: Direction;
+  resp: Direction;
 }
 
 /** What is stored of a flow that is being dissected: never a byte of what was said in it. */
@@ -103,9 +104,13 @@ export class Streams {
   readonly #out: ObservationSink;
   /** Per flow slot: 0 = nothing known, -1 = left alone, else index + 1 into `#flows`. */
   readonly #index: Int32Array;
+  /** 1 where a flow has held segments back: an acknowledgement then has to be looked at. */
+  readonly #waits: Uint8Array;
   readonly #flows: AppFlow[] = [];
   readonly #free: number[] = [];
   readonly #payload: Payload;
+  /** Where {@link Streams.prepare} leaves what it read, or the engine would see that nobody wants it. */
+  readonly #read = new Uint8Array(1);
   /** After a restart, by slot: flows whose packets are read once more, and how far they had come. */
   readonly #rewinding = new Map<number, StoredStream>();
   #countersBefore: StreamCounters | undefined;
@@ -126,6 +131,7 @@ export class Streams {
     this.#tracker = tracker;
     this.#out = out;
     this.#index = new Int32Array(config.max_flows);
+    this.#waits = new Uint8Array(config.max_flows);
     this.#payload = {
       bytes: EMPTY,
       view: new DataView(EMPTY.buffer),
@@ -142,24 +148,43 @@ export class Streams {
     };
   }
 
+  /**
+   * Reads what is known of the flows of the block of packets that the tracker has just prepared, one independent
+   * of the other, so that the processor fetches many of them from memory at the same time. Changes nothing.
+   */
+  prepare(): void {
+    const { preparedSlots, preparedCount } = this.#tracker;
+    let read = 0;
+    for (let k = 0; k < preparedCount; k++) {
+      const slot = preparedSlots[k]!;
+      if (slot < 0) continue;
+      const index = this.#index[slot]!;
+      if (index <= 0) continue;
+      const flow = this.#flows[index - 1]!;
+      if (flow.orig.started) read++;
+      if (flow.resp.started) read++;
+    }
+    this.#read[0] = read;
+  }
+
   /** A packet with payload that `tracker.track` has just put on flow `slot`. */
-  packet(p: PacketColumns, i: number, bytes: Uint8Array, view: DataView, slot: number, tsUs: number): void {
+  packet(p: PacketColumns, i: number, bytes: Uint8Array, view: DataView, slot: number): void {
     const index = this.#index[slot]!;
     if (index < 0) return;
     const layer = p.layer[i]!;
-    if (layer === LAYER.udp) this.#datagram(p, i, bytes, view, slot, index, tsUs);
-    else if (layer === LAYER.tcp) this.#segment(p, i, bytes, view, slot, index, tsUs);
+    if (layer === LAYER.udp) this.#datagram(p, i, bytes, view, slot, index);
+    else if (layer === LAYER.tcp) this.#segment(p, i, bytes, view, slot, index);
   }
 
   /** A frame of a layer 2 protocol (LLDP, CDP). */
-  control(p: PacketColumns, i: number, bytes: Uint8Array, view: DataView, tsUs: number): void {
+  control(p: PacketColumns, i: number, bytes: Uint8Array, view: DataView): void {
     const payload = this.#payload;
     payload.bytes = bytes;
     payload.view = view;
     payload.start = p.payOff[i]!;
     payload.end = payload.start + p.payLen[i]!;
     payload.direction = 0;
-    payload.tsUs = tsUs;
+    payload.tsUs = this.#tracker.clock[0]!;
     payload.ipProto = 0;
     payload.origPort = p.etherType[i]!;
     payload.respPort = p.etherType[i]!;
@@ -183,7 +208,10 @@ export class Streams {
   close(slot: number): void {
     const index = this.#index[slot]!;
     this.#index[slot] = 0;
-    if (index > 0) this.#release(index - 1);
+    if (index > 0) {
+      this.#waits[slot] = 0;
+      this.#release(index - 1);
+    }
   }
 
   /**
@@ -215,7 +243,7 @@ export class Streams {
         tries: flow.tries,
         how,
         state: state?.value,
-        directions: flow.directions.map(({ nextSeq, started, skip }) => ({ nextSeq, started, skip })),
+        directions: bothOf(flow).map(({ nextSeq, started, skip }) => ({ nextSeq, started, skip })),
       });
     }
     const state: StoredStreams = {
@@ -268,14 +296,19 @@ export class Streams {
     return this.#rewinding.has(slot);
   }
 
-  /** The last packet from before the restart has been read. Returns how many flows go on as after a loss. */
+  /**
+   * The last packet from before the restart has been read. Returns how many flows go on as after a loss.
+   *
+   * @cold after a restart
+   */
   endRewind(): number {
     let lost = 0;
     for (const [slot, stored] of this.#rewinding) {
       const index = this.#index[slot]!;
       const flow = index > 0 ? this.#flows[index - 1]! : undefined;
       const isWhole = stored.directions.every(
-        (d, i) => flow?.directions[i]?.nextSeq === d.nextSeq && flow.directions[i].started === d.started,
+        (d, i) =>
+          flow !== undefined && bothOf(flow)[i]!.nextSeq === d.nextSeq && bothOf(flow)[i]!.started === d.started,
       );
       if (isWhole && flow?.dissector?.name === stored.dissector) continue;
       this.close(slot);
@@ -291,8 +324,9 @@ export class Streams {
     return lost;
   }
 
+  /** @cold after a restart */
   #resume(stored: StoredStream): void {
-    const named = (name: string): Dissector | undefined => this.#all.find((d) => d.name === name);
+    const named = (name: string): Dissector | undefined => this.#all[this.services.indexOf(name)];
     const dissector = stored.dissector === undefined ? undefined : named(stored.dissector);
     if (stored.dissector !== undefined && dissector === undefined) {
       this.#index[stored.slot] = -1;
@@ -303,7 +337,7 @@ export class Streams {
     flow.candidates = stored.candidates.map(named).filter((d) => d !== undefined);
     flow.tries = stored.tries;
     for (const [i, { nextSeq, started, skip }] of stored.directions.entries())
-      Object.assign(flow.directions[i]!, { nextSeq, started, skip: stored.how === 'gap' ? 0 : skip });
+      Object.assign(bothOf(flow)[i]!, { nextSeq, started, skip: stored.how === 'gap' ? 0 : skip });
     if (dissector === undefined) return;
     flow.state =
       stored.how === 'rest' && stored.state !== undefined && dissector.resume !== undefined
@@ -314,24 +348,16 @@ export class Streams {
     if (stored.how === 'gap') for (const i of [0, 1]) dissector.gap?.(flow.state, i);
   }
 
-  #datagram(
-    p: PacketColumns,
-    i: number,
-    bytes: Uint8Array,
-    view: DataView,
-    slot: number,
-    index: number,
-    tsUs: number,
-  ): void {
+  #datagram(p: PacketColumns, i: number, bytes: Uint8Array, view: DataView, slot: number, index: number): void {
     const payload = this.#payload;
     payload.bytes = bytes;
     payload.view = view;
     payload.start = p.payOff[i]!;
     payload.end = payload.start + p.payLen[i]!;
     if (payload.end === payload.start) return;
-    this.#describe(slot, tsUs, p.payWire[i]! > p.payLen[i]!, 17);
+    this.#describe(slot, p.payWire[i]! > p.payLen[i]!, 17);
     const flow = index === 0 ? this.#open(slot, this.#udp) : this.#flows[index - 1]!;
-    const direction = flow.directions[this.#tracker.direction === 0 ? 0 : 1];
+    const direction = this.#tracker.direction === 0 ? flow.orig : flow.resp;
     payload.first = !direction.started;
     direction.started = true;
     if (flow.dissector === undefined && !this.#probe(flow, slot)) {
@@ -341,28 +367,20 @@ export class Streams {
     if (flow.dissector!.read(flow.state, payload, this.#out) < 0) this.#exclude(slot);
   }
 
-  #segment(
-    p: PacketColumns,
-    i: number,
-    bytes: Uint8Array,
-    view: DataView,
-    slot: number,
-    index: number,
-    tsUs: number,
-  ): void {
+  #segment(p: PacketColumns, i: number, bytes: Uint8Array, view: DataView, slot: number, index: number): void {
     const have = p.payLen[i]!;
     const wire = p.payWire[i]!;
     if (wire === 0 || (p.tcpFlags[i]! & 2) !== 0) {
-      if (index > 0) this.#acknowledged(slot, this.#flows[index - 1]!, p.tcpAck[i]!, tsUs);
+      if (index > 0 && this.#waits[slot] === 1) this.#acknowledged(slot, this.#flows[index - 1]!, p.tcpAck[i]!);
       return;
     }
     const flow = index === 0 ? this.#open(slot, this.#tcp) : this.#flows[index - 1]!;
     const direction = this.#tracker.direction === 0 ? 0 : 1;
-    const d = flow.directions[direction];
+    const d = direction === 0 ? flow.orig : flow.resp;
     const seq = p.tcpSeq[i]!;
     if (!d.started) {
       d.started = true;
-      d.nextSeq = seq;
+      d.nextSeq = seq | 0;
       this.#payload.first = (this.#tracker.flows.flags(slot) & FLOW_FLAG.fromStart) !== 0;
     } else this.#payload.first = false;
     let from = p.payOff[i]!;
@@ -371,31 +389,34 @@ export class Streams {
     if (delta > 0) {
       // Keep-alives and broken numbers aside, a hole: wait for what is missing as long as memory allows.
       if (delta > 1 << 24 || !this.#hold(d, seq, bytes, from, to)) {
-        this.#drain(slot, flow, direction, tsUs, true);
+        this.#drain(slot, flow, direction, true);
         if (this.#index[slot]! <= 0) return;
         delta = (seq - d.nextSeq) | 0;
         if (delta > 0) this.#gap(slot, flow, direction, delta > 1 << 24 ? 0 : delta);
-        d.nextSeq = seq;
+        d.nextSeq = seq | 0;
         delta = 0;
-      } else return;
+      } else {
+        this.#waits[slot] = 1;
+        return;
+      }
     }
     if (delta < 0) {
       if (delta + wire <= 0) return;
       from -= delta;
       if (from > to) from = to;
     }
-    d.nextSeq = (seq + wire) >>> 0;
-    this.#deliver(slot, flow, direction, bytes, view, from, to, tsUs, wire - have);
-    if (d.waiting.length > 0 && this.#index[slot]! > 0) this.#drain(slot, flow, direction, tsUs, false);
+    d.nextSeq = (seq + wire) | 0;
+    this.#deliver(slot, flow, direction, bytes, view, from, to, wire - have);
+    if (d.waiting.length > 0 && this.#index[slot]! > 0) this.#drain(slot, flow, direction, false);
   }
 
   /** The peer has acknowledged beyond a hole: those bytes were received, only the mirror missed them. */
-  #acknowledged(slot: number, flow: AppFlow, ack: number, tsUs: number): void {
+  #acknowledged(slot: number, flow: AppFlow, ack: number): void {
     const direction = this.#tracker.direction === 0 ? 1 : 0;
-    const d = flow.directions[direction];
+    const d = direction === 0 ? flow.orig : flow.resp;
     if (d.waiting.length === 0) return;
     const first = d.waiting[0]!;
-    if (((ack - first.seq) | 0) > 0) this.#drain(slot, flow, direction, tsUs, true);
+    if (((ack - first.seq) | 0) > 0) this.#drain(slot, flow, direction, true);
   }
 
   #hold(d: Direction, seq: number, bytes: Uint8Array, from: number, to: number): boolean {
@@ -413,8 +434,8 @@ export class Streams {
   }
 
   /** Delivers held segments that are in order now; with `giveUp` holes between them are declared lost. */
-  #drain(slot: number, flow: AppFlow, direction: number, tsUs: number, giveUp: boolean): void {
-    const d = flow.directions[direction === 0 ? 0 : 1];
+  #drain(slot: number, flow: AppFlow, direction: number, giveUp: boolean): void {
+    const d = direction === 0 ? flow.orig : flow.resp;
     while (d.waiting.length > 0) {
       const segment = d.waiting[0]!;
       const delta = (segment.seq - d.nextSeq) | 0;
@@ -424,13 +445,13 @@ export class Streams {
       this.counters.heldBytes -= segment.bytes.length;
       if (delta > 0) {
         this.#gap(slot, flow, direction, delta);
-        d.nextSeq = segment.seq;
+        d.nextSeq = segment.seq | 0;
       }
       const skip = delta < 0 ? -delta : 0;
       if (skip >= segment.bytes.length) continue;
-      d.nextSeq = (segment.seq + segment.bytes.length) >>> 0;
+      d.nextSeq = (segment.seq + segment.bytes.length) | 0;
       const view = new DataView(segment.bytes.buffer);
-      this.#deliver(slot, flow, direction, segment.bytes, view, skip, segment.bytes.length, tsUs, 0);
+      this.#deliver(slot, flow, direction, segment.bytes, view, skip, segment.bytes.length, 0);
       if (this.#index[slot]! <= 0) return;
     }
   }
@@ -443,7 +464,7 @@ export class Streams {
 
   /** Bytes that a dissector will not get: lost by the mirror, or cut off by the capture (which is no loss of frames). */
   #passOver(flow: AppFlow, direction: number, lost: number): void {
-    const d = flow.directions[direction === 0 ? 0 : 1];
+    const d = direction === 0 ? flow.orig : flow.resp;
     if (d.skip >= lost && lost > 0) {
       d.skip -= lost;
       return;
@@ -461,10 +482,9 @@ export class Streams {
     view: DataView,
     from: number,
     to: number,
-    tsUs: number,
     missing: number,
   ): void {
-    const d = flow.directions[direction === 0 ? 0 : 1];
+    const d = direction === 0 ? flow.orig : flow.resp;
     if (d.skip > 0) {
       const n = to - from;
       if (d.skip >= n + missing) {
@@ -493,7 +513,7 @@ export class Streams {
         payload.start = from;
         payload.end = to;
       }
-      this.#describe(slot, tsUs, missing > 0, 6);
+      this.#describe(slot, missing > 0, 6);
       payload.direction = direction;
       if (flow.dissector === undefined) {
         if (!this.#probe(flow, slot)) {
@@ -541,7 +561,8 @@ export class Streams {
       grown.set(d.kept.subarray(0, d.keptLen));
       d.kept = grown;
     }
-    for (let i = from, o = d.keptLen; i < to; i++, o++) d.kept[o] = bytes[i]!;
+    if (to - from >= 64) copyInto(d.kept, d.keptLen, bytes, from, to);
+    else for (let i = from, o = d.keptLen; i < to; i++, o++) d.kept[o] = bytes[i]!;
     d.keptLen = need;
     return true;
   }
@@ -554,13 +575,13 @@ export class Streams {
     }
   }
 
-  #describe(slot: number, tsUs: number, cut: boolean, ipProto: number): void {
+  #describe(slot: number, cut: boolean, ipProto: number): void {
     const payload = this.#payload;
     const flows = this.#tracker.flows;
     const ports = flows.ports(slot);
     const origIsHigh = flows.origIsHigh(slot) === 1;
     payload.direction = this.#tracker.direction;
-    payload.tsUs = tsUs;
+    payload.tsUs = this.#tracker.clock[0]!;
     payload.ipProto = ipProto;
     payload.origPort = origIsHigh ? ports & 0xffff : ports >>> 16;
     payload.respPort = origIsHigh ? ports >>> 16 : ports & 0xffff;
@@ -584,7 +605,8 @@ export class Streams {
         state: undefined,
         candidates: NOBODY,
         tries: 0,
-        directions: [newDirection(), newDirection()],
+        orig: newDirection(),
+        resp: newDirection(),
       });
     }
     this.#index[slot] = at + 1;
@@ -649,23 +671,31 @@ export class Streams {
     flow.state = undefined;
     flow.candidates = NOBODY;
     flow.tries = 0;
-    for (const d of flow.directions) {
-      this.counters.heldBytes -= d.waitingBytes + d.kept.length;
-      d.kept = EMPTY;
-      d.keptLen = 0;
-      d.skip = 0;
-      d.started = false;
-      d.nextSeq = 0;
-      d.waiting.length = 0;
-      d.waitingBytes = 0;
-    }
+    this.#clear(flow.orig);
+    this.#clear(flow.resp);
     this.#free.push(at);
+  }
+
+  #clear(d: Direction): void {
+    if (!d.started && d.kept === EMPTY) return;
+    this.counters.heldBytes -= d.waitingBytes + d.kept.length;
+    d.kept = EMPTY;
+    d.keptLen = 0;
+    d.skip = 0;
+    d.started = false;
+    d.nextSeq = 0;
+    d.waiting.length = 0;
+    d.waitingBytes = 0;
   }
 }
 
-/** Where the flow stands, wrapped; undefined where that cannot be told without bytes of its payload. */
+/**
+ * Where the flow stands, wrapped; undefined where that cannot be told without bytes of its payload.
+ *
+ * @cold with every snapshot
+ */
 function stateAtRest(flow: AppFlow): { value: object | undefined } | undefined {
-  for (const d of flow.directions) if (d.keptLen > 0 || d.waiting.length > 0) return undefined;
+  for (const d of bothOf(flow)) if (d.keptLen > 0 || d.waiting.length > 0) return undefined;
   const { dissector, state } = flow;
   if (dissector === undefined || state === undefined || state === null) return { value: undefined };
   if (dissector.rest !== undefined) {
@@ -675,12 +705,26 @@ function stateAtRest(flow: AppFlow): { value: object | undefined } | undefined {
   return isBare(state, 0) ? { value: state } : undefined;
 }
 
-/** Numbers and booleans in plain objects: what cannot carry text. */
+/**
+ * Numbers and booleans in plain objects: what cannot carry text.
+ *
+ * @cold with every snapshot
+ */
 function isBare(value: unknown, depth: number): boolean {
   if (value === undefined || value === null || typeof value === 'number' || typeof value === 'boolean') return true;
   if (typeof value !== 'object' || depth > 3 || Object.getPrototypeOf(value) !== Object.prototype) return false;
   for (const part of Object.values(value)) if (!isBare(part, depth + 1)) return false;
   return true;
+}
+
+/** @cold with every snapshot */
+function bothOf(flow: AppFlow): [Direction, Direction] {
+  return [flow.orig, flow.resp];
+}
+
+/** @cold once a piece of a message that does not come whole */
+function copyInto(target: Uint8Array, at: number, source: Uint8Array, from: number, to: number): void {
+  target.set(source.subarray(from, to), at);
 }
 
 /** @cold once a slot of the pool, which is used again */

@@ -108,7 +108,9 @@ export class Tracker {
   readonly #hashes = new Int32Array(BLOCK_ROWS);
   readonly #metas = new Uint32Array(BLOCK_ROWS);
   readonly #ports = new Uint32Array(BLOCK_ROWS);
-  readonly #slots = new Int32Array(BLOCK_ROWS);
+  /** What {@link Tracker.prepare} found, for the first `preparedCount` packets of the block: a slot or -1. */
+  readonly preparedSlots = new Int32Array(BLOCK_ROWS);
+  preparedCount = 0;
   #srcIsHigh = false;
 
   constructor(config: TrackConfig, listener: FlowListener, serverPorts: readonly number[] = []) {
@@ -143,6 +145,7 @@ export class Tracker {
    */
   prepare(p: PacketColumns, from: number, to: number): void {
     this.#from = from;
+    this.preparedCount = to - from;
     const { layer, ip, ipVersion, ipProto, srcPort, dstPort, vlan, vni } = p;
     const hashes = this.#hashes;
     const metas = this.#metas;
@@ -170,7 +173,7 @@ export class Tracker {
       ports[k] = both;
       hashes[k] = order > 0 ? flowHash(ip, dst, src, both, meta) : flowHash(ip, src, dst, both, meta);
     }
-    this.flows.fetch(hashes, this.#slots, to - from);
+    this.flows.fetch(hashes, this.preparedSlots, to - from);
   }
 
   /**
@@ -197,7 +200,7 @@ export class Tracker {
       const ports = this.#ports[k]!;
       const low = srcIsHigh ? src + 4 : src;
       const high = srcIsHigh ? src : src + 4;
-      slot = this.#slots[k]!;
+      slot = this.preparedSlots[k]!;
       if (slot === NONE || !flows.holds(slot, p.ip, low, high, ports, meta))
         slot = flows.lookUp(this.#hashes[k]!, p.ip, low, high, ports, meta);
       if (slot === NONE || (layer === LAYER.tcp && (p.tcpFlags[i]! & (SYN | ACK | RST)) === SYN)) {
@@ -328,6 +331,7 @@ export class Tracker {
     return this.#start(p, i, hash, low, high, ports, meta, srcIsHigh, layer, tcpFlags, srcPort, dstPort, nowUs);
   }
 
+  /** @cold with every snapshot */
   save(): unknown {
     return { flows: this.flows.save(), segments: this.segments.save() };
   }

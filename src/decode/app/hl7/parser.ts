@@ -134,8 +134,26 @@ function isPunctuation(byte: number): boolean {
   );
 }
 
+/** Takes the place of a flow's own half while whole messages are read: it is in the cache, that one seldom is. */
+const whole = createHalf();
+
 /** Reads all bytes of the range. */
 export function readHl7(half: Half, bytes: Uint8Array, start: number, end: number, out: ObservationSink): void {
+  const isWhole =
+    end - start > 8 && bytes[start] === VT && bytes[end - 2] === FS && bytes[end - 1] === CR && !half.inMessage;
+  if (!isWhole || half.lost) {
+    readOn(half, bytes, start, end, out);
+    return;
+  }
+  whole.junkTold = half.junkTold;
+  whole.inMessage = false;
+  readOn(whole, bytes, start, end, out);
+  // The last bytes end a message and what may lie before it, so that nothing but this outlasts them.
+  half.junkTold = whole.junkTold;
+  half.inJunk = false;
+}
+
+function readOn(half: Half, bytes: Uint8Array, start: number, end: number, out: ObservationSink): void {
   if (half.lost) {
     if (half.inMessage && half.hasHeader) finish(half, out);
     half.inMessage = false;
@@ -151,8 +169,16 @@ export function readHl7(half: Half, bytes: Uint8Array, start: number, end: numbe
         finish(half, out);
       }
       begin(half, true);
-    } else if (half.inMessage) inside(half, byte, out);
-    else outside(half, byte, out);
+    } else if (half.inMessage) {
+      if (half.column > 5 && byte >= 0x20) {
+        const next = within(half, bytes, at, end);
+        if (next > at) {
+          at = next - 1;
+          continue;
+        }
+      }
+      inside(half, byte, out);
+    } else outside(half, byte, out);
   }
   // Without a frame only the end of a payload can end a message.
   if (half.inMessage && !half.framed && half.hasHeader && half.name !== MSH) finish(half, out);
@@ -198,6 +224,52 @@ function clearMessage(half: Half): void {
   half.results = 0;
   half.length = 0;
   resetDigest(half.values);
+}
+
+/**
+ * What {@link inside} does byte by byte, for the printable bytes after a segment's first six, with the state in
+ * locals. Returns where it stopped: at a control character, or where a header is longer than what is kept.
+ */
+function within(half: Half, bytes: Uint8Array, start: number, end: number): number {
+  const { name, separator, kept } = half;
+  let at = start;
+  if (name === MSH) {
+    let length = half.headerLength;
+    for (; at < end && bytes[at]! >= 0x20 && length < MSH_BYTES; at++) kept[length++] = bytes[at]!;
+    half.headerLength = length;
+  } else if (name === OBX) {
+    const { values } = half;
+    let { field } = half;
+    for (; at < end; at++) {
+      const byte = bytes[at]!;
+      if (byte < 0x20) break;
+      if (byte === separator) {
+        if (field === 3 || field === 5) feedDigest(values, 0x1e);
+        field++;
+      } else if (field === 3 || field === 5) feedDigest(values, byte);
+    }
+    half.field = field;
+  } else if (name === PID) {
+    for (; at < end; at++) {
+      const byte = bytes[at]!;
+      if (byte < 0x20) break;
+      if (byte === separator) {
+        half.field++;
+        half.firstComponent = true;
+      } else if (half.field === 3) {
+        if (byte === half.component || byte === half.repetition) half.firstComponent = false;
+        else if (half.firstComponent && half.patientLength < PID_BYTES)
+          kept[MSH_BYTES + MSA_BYTES + half.patientLength++] = byte;
+      }
+    }
+  } else if (name === MSA) {
+    for (; at < end && bytes[at]! >= 0x20; at++)
+      if (half.msaLength < MSA_BYTES) kept[MSH_BYTES + half.msaLength++] = bytes[at]!;
+  } else while (at < end && bytes[at]! >= 0x20) at++;
+  half.column += at - start;
+  half.length += at - start;
+  half.lastWasCr = false;
+  return at;
 }
 
 function inside(half: Half, byte: number, out: ObservationSink): void {
@@ -304,6 +376,25 @@ function endSegment(half: Half): void {
 
 const digestBytes = new Uint8Array(DIGEST_BYTES);
 
+/** Where the fields of the header at hand begin, by the number of separators before them. */
+const fieldStarts = new Uint16Array(13);
+let fieldCount = 0;
+
+function indexHeader(half: Half): void {
+  const { kept, separator, headerLength } = half;
+  fieldCount = 0;
+  fieldStarts[0] = 3;
+  for (let at = 3; at < headerLength && fieldCount < 12; at++)
+    if (kept[at] === separator) fieldStarts[++fieldCount] = at + 1;
+}
+
+/** The same as {@link fieldRange} of the whole header that {@link indexHeader} has read; `n` at most 11. */
+function headerRange(half: Half, n: number): number {
+  const end = half.headerLength;
+  if (n > fieldCount) return end * 65536 + end;
+  return fieldStarts[n]! * 65536 + (n < fieldCount ? fieldStarts[n + 1]! - 1 : end);
+}
+
 /** Start and end (packed as start * 65536 + end) of field `n` of a segment whose name ends at `from`. */
 function fieldRange(kept: Uint8Array, from: number, end: number, separator: number, n: number): number {
   let at = from;
@@ -324,9 +415,9 @@ function finish(half: Half, out: ObservationSink): void {
   half.junkTold = false;
   if (!half.framed) out.event('hl7_unframed');
   const { kept, separator } = half;
-  const end = half.headerLength;
+  indexHeader(half);
   // MSH-1 is the separator itself, so that MSH-n is the field after n - 1 separators.
-  const type = fieldRange(kept, 3, end, separator, 8);
+  const type = headerRange(half, 8);
   const typeStart = trimStart(kept, (type / 65536) | 0, type & 0xffff);
   const typeEnd = type & 0xffff;
   const first = find(kept, typeStart, typeEnd, half.component);
@@ -353,10 +444,10 @@ function finish(half: Half, out: ObservationSink): void {
   out.begin(hl7Message);
   const at = hl7Message.at;
   typeAndNames(half, out, typeStart, first, typeEnd, at);
-  const id = fieldRange(kept, 3, end, separator, 9);
+  const id = headerRange(half, 9);
   const idStart = trimStart(kept, (id / 65536) | 0, id & 0xffff);
   out.token(at.control_id, kept, idStart, trimEnd(kept, idStart, id & 0xffff));
-  const mode = fieldRange(kept, 3, end, separator, 10);
+  const mode = headerRange(half, 10);
   const modeStart = (mode / 65536) | 0;
   const modeEnd = find(kept, modeStart, mode & 0xffff, half.component);
   if (modeEnd - modeStart === 1 && isCode(kept, modeStart, modeEnd)) out.text(at.processing, kept, modeStart, modeEnd);
@@ -392,14 +483,13 @@ function typeAndNames(
   typeEnd: number,
   at: Readonly<NameFields>,
 ): void {
-  const { kept, separator } = half;
-  const end = half.headerLength;
+  const { kept } = half;
   out.text(at.message_type, kept, typeStart, first);
   if (first < typeEnd) {
     const second = find(kept, first + 1, typeEnd, half.component);
     if (isCode(kept, first + 1, second)) out.text(at.trigger, kept, first + 1, second);
   }
-  const version = fieldRange(kept, 3, end, separator, 11);
+  const version = headerRange(half, 11);
   const versionStart = (version / 65536) | 0;
   const versionEnd = trimEnd(kept, versionStart, find(kept, versionStart, version & 0xffff, half.component));
   if (isVersion(kept, versionStart, versionEnd)) out.text(at.version, kept, versionStart, versionEnd);
@@ -411,7 +501,7 @@ function typeAndNames(
 
 /** MSH-3 to MSH-6 are HD: the first component names the application, the others are its object identifier. */
 function name(half: Half, out: ObservationSink, field: number, n: number): void {
-  const range = fieldRange(half.kept, 3, half.headerLength, half.separator, n);
+  const range = headerRange(half, n);
   const start = trimStart(half.kept, (range / 65536) | 0, range & 0xffff);
   const end = find(half.kept, start, range & 0xffff, half.component);
   out.text(field, half.kept, start, trimEnd(half.kept, start, end));

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ObservationSink } from '../../observation.ts';
 import { clientHello as kind } from './events.ts';
 
@@ -211,11 +211,11 @@ function ja3(hello: ClientHello): string {
     hello.groups.join('-'),
     hello.pointFormats.join('-'),
   ];
-  return createHash('md5').update(parts.join(',')).digest('hex');
+  return hash('md5', parts.join(','));
 }
 
 function sha12(text: string): string {
-  return text === '' ? '000000000000' : createHash('sha256').update(text).digest('hex').slice(0, 12);
+  return text === '' ? '000000000000' : hash('sha256', text).slice(0, 12);
 }
 
 function isAlphanumeric(byte: number): boolean {
