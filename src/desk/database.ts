@@ -114,6 +114,19 @@ const STEPS: readonly string[] = [
    CREATE INDEX triage_incident_history_of ON triage_incident_history (incident, id);
    CREATE TABLE triage_views (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, query TEXT NOT NULL,
      owner TEXT NOT NULL, shared INTEGER NOT NULL, UNIQUE (owner, name));`,
+  // What maintenance knows of devices, and how it came to be so.
+  `CREATE TABLE assets (
+     tag TEXT PRIMARY KEY, mac TEXT NOT NULL, serial TEXT NOT NULL, name TEXT NOT NULL, owner TEXT NOT NULL,
+     room TEXT NOT NULL, criticality TEXT NOT NULL, contact TEXT NOT NULL) WITHOUT ROWID;
+   CREATE INDEX assets_by_mac ON assets (mac) WHERE mac <> '';
+   CREATE INDEX assets_by_serial ON assets (serial) WHERE serial <> '';
+   CREATE INDEX assets_by_name ON assets (name) WHERE name <> '';
+   CREATE TABLE asset_history (id INTEGER PRIMARY KEY AUTOINCREMENT, tag TEXT NOT NULL, at_ms INTEGER NOT NULL,
+     who TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL);
+   CREATE INDEX asset_history_of ON asset_history (tag, id);`,
+  // Frames around alerts, as captures.
+  `CREATE TABLE evidence (id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, frames INTEGER NOT NULL,
+     pcapng BLOB NOT NULL);`,
 ];
 
 /**
