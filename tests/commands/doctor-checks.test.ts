@@ -93,7 +93,7 @@ it('gives every finding that is not ok a remedy', () => {
   for (const finding of bad) expect(finding.remedy).toBeTruthy();
 });
 
-test('says when what is signed in with can be listened to', () => {
+it('says when what is signed in with can be listened to', () => {
   const reach = (host: string, more: object = {}, signIn: 'required' | 'off' = 'required') =>
     checks.checkReach({ host, trusted_proxies: [], ...more }, signIn).status;
   expect(reach('127.0.0.1', {}, 'off')).toBe('ok');
