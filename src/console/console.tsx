@@ -5,6 +5,8 @@ import { AccountPage } from './pages/account.tsx';
 import { AlertPage } from './pages/alert.tsx';
 import { AlertsPage } from './pages/alerts.tsx';
 import { AuditPage } from './pages/audit.tsx';
+import { ChangesPage } from './pages/changes.tsx';
+import { DataFlowsPage } from './pages/data-flows.tsx';
 import { DevicePage } from './pages/device.tsx';
 import { DevicesPage } from './pages/devices.tsx';
 import { IncidentPage, IncidentsPage } from './pages/incidents.tsx';
@@ -34,6 +36,10 @@ function CurrentPage() {
       return <AlertPage key={id} uid={id} />;
     case 'devices':
       return <DevicesPage />;
+    case 'changes':
+      return <ChangesPage />;
+    case 'data-flows':
+      return <DataFlowsPage />;
     case 'device':
       return <DevicePage key={id} deviceKey={id} />;
     case 'account':
@@ -126,6 +132,12 @@ function Desk() {
           </Link>
           <Link to="/devices" current={page === 'devices' || page === 'device'}>
             Devices
+          </Link>
+          <Link to="/data-flows" current={page === 'data-flows'}>
+            Data flows
+          </Link>
+          <Link to="/changes" current={page === 'changes'}>
+            Changes
           </Link>
           {may('admin') && session.value?.sign_in === 'required' && (
             <Link to="/users" current={page === 'users'}>

@@ -5,6 +5,8 @@ export type Page =
   | 'alert'
   | 'devices'
   | 'device'
+  | 'changes'
+  | 'data-flows'
   | 'incidents'
   | 'incident'
   | 'rules'
@@ -35,6 +37,8 @@ function parse(): Route {
   if (more === undefined && section === 'incidents')
     return { page: id ? 'incident' : 'incidents', id: decode(id), query };
   if (id === '' && (section === 'account' || section === 'users' || section === 'audit' || section === 'sign-in'))
+    return { page: section, id: '', query };
+  if (more === undefined && id === '' && (section === 'changes' || section === 'data-flows'))
     return { page: section, id: '', query };
   if (more !== undefined || (section !== '' && section !== 'alerts' && section !== 'devices')) {
     return { page: 'unknown', id: '', query };

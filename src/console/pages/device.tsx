@@ -1,10 +1,12 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { AlertPage as AlertPageBody, Device, FlowList, WindowList } from '../../api/schemas.ts';
+import type { AddressList, Changes, ChannelList, Comparison } from '../../api/schemas-inventory.ts';
 import { apiPath } from '../api.ts';
 import { deviceLabel, formatBytes, formatCount, formatShare, formatType, formatValue, formatWords } from '../format.ts';
 import { moveRow, useKeys } from '../keys.ts';
 import { Flows } from '../parts/flows.tsx';
+import { Addresses, ChangeList, ComparisonTable, DevicePeers, RiskParts } from '../parts/inventory.tsx';
 import { Link } from '../parts/link.tsx';
 import { Severity } from '../parts/severity.tsx';
 import { Failure, Loading, Missing } from '../parts/states.tsx';
@@ -165,6 +167,10 @@ export function DevicePage({ deviceKey }: { deviceKey: string }) {
   const device = useResource<Device>(apiPath(path));
   const alerts = useResource<AlertPageBody>(apiPath(`${path}/alerts`, { limit: 20 }));
   const flows = useResource<FlowList>(apiPath(`${path}/flows`, { limit: 50 }));
+  const channels = useResource<ChannelList>(apiPath(`${path}/channels`));
+  const comparison = useResource<Comparison>(apiPath(`${path}/comparison`));
+  const addresses = useResource<AddressList>(apiPath(`${path}/addresses`));
+  const changes = useResource<Changes>(apiPath(`${path}/changes`, { limit: 50 }));
   // Short windows for what has been seen for a short time only; the reader may choose.
   const [chosenWindow, setWindow] = useState<number>();
   const span = device.data ? device.data.last_seen - device.data.first_seen : 0;
@@ -234,6 +240,24 @@ export function DevicePage({ deviceKey }: { deviceKey: string }) {
             <h2 id="what-title">What it is, and how sure that is</h2>
             <Fields fields={row.fields} />
           </section>
+          <section class="card" aria-labelledby="compare-title">
+            <h2 id="compare-title">Declared, learned, observed</h2>
+            <Answered of={comparison} lines={4}>
+              {(answer) => <ComparisonTable comparison={answer} />}
+            </Answered>
+          </section>
+          <section class="card" aria-labelledby="peers-title">
+            <h2 id="peers-title">Peers</h2>
+            <Answered of={channels} lines={4}>
+              {(list) => <DevicePeers channels={list.rows} label={row.hostname || row.ip || row.mac} />}
+            </Answered>
+          </section>
+          <section class="card" aria-labelledby="timeline-title">
+            <h2 id="timeline-title">Timeline</h2>
+            <Answered of={changes} lines={3}>
+              {(list) => <ChangeList rows={list.rows} withDevice={false} />}
+            </Answered>
+          </section>
           <section class="card card-late" aria-labelledby="flows-title">
             <h2 id="flows-title">Newest flows</h2>
             <Answered of={flows} lines={4}>
@@ -267,6 +291,16 @@ export function DevicePage({ deviceKey }: { deviceKey: string }) {
             <p>
               <a href={apiPath(path)}>All of it as JSON</a>
             </p>
+          </section>
+          <section class="card" aria-labelledby="risk-title">
+            <h2 id="risk-title">Risk</h2>
+            <RiskParts device={row} />
+          </section>
+          <section class="card" aria-labelledby="addresses-title">
+            <h2 id="addresses-title">Addresses over time</h2>
+            <Answered of={addresses} lines={2}>
+              {(list) => <Addresses rows={list.rows} />}
+            </Answered>
           </section>
         </aside>
       </div>

@@ -1,10 +1,12 @@
 import type { Ref } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { DevicePage as DevicePageBody, DeviceSummary } from '../../api/schemas.ts';
+import type { Facets } from '../../api/schemas-inventory.ts';
 import { apiPath } from '../api.ts';
 import { deviceLabel, formatBytes, formatCount, formatType, formatWords } from '../format.ts';
 import { moveRow, useKeys } from '../keys.ts';
 import { onDevice, overview, status } from '../live.ts';
+import { Risk } from '../parts/inventory.tsx';
 import { Link } from '../parts/link.tsx';
 import { Pager } from '../parts/pager.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
@@ -14,8 +16,12 @@ import { time } from '../site.ts';
 
 const PAGE_ROWS = 100;
 const TYPING_MS = 250;
+const FACET_NAMES: Record<string, string> = { vendor_name: 'vendor', os: 'os', vlan: 'vlan' };
 const SORTS: [value: string, label: string][] = [
-  ['', 'Last seen'],
+  ['', 'Unknown first'],
+  ['risk', 'Risk'],
+  ['last_seen', 'Last seen'],
+  ['confidence', 'Least sure'],
   ['first_seen', 'First seen'],
   ['hostname', 'Name'],
   ['type', 'Type'],
@@ -34,6 +40,9 @@ function DeviceLine({ device }: { device: DeviceSummary }) {
           {device.is_gateway && <span class="tag">gateway</span>}
           {device.phase === 'learning' && <span class="tag">learning</span>}
         </div>
+      </td>
+      <td>
+        <Risk score={device.risk_score} level={device.risk_level} />
       </td>
       <td>{formatType(device.type)}</td>
       <td>
@@ -97,6 +106,9 @@ export function DevicesPage() {
     type: query.get('type') ?? '',
     vendor: query.get('vendor') ?? '',
     text: query.get('text') ?? '',
+    vlan: query.get('vlan') ?? '',
+    os: query.get('os') ?? '',
+    risk: query.get('risk') ?? '',
     sort: query.get('sort') ?? '',
   };
   const filterKey = JSON.stringify(filter);
@@ -114,9 +126,25 @@ export function DevicesPage() {
       type: filter.type,
       vendor: filter.vendor,
       text: filter.text,
-      sort: filter.sort || 'last_seen',
+      sort: filter.sort || 'unknown',
+      vlan: filter.vlan,
+      os: filter.os,
+      risk: filter.risk,
       limit: PAGE_ROWS,
       cursor: cursors.at(-1),
+    }),
+    true,
+  );
+  const facets = useResource<Facets>(
+    apiPath('/inventory/facets', {
+      fields: 'vendor_name,os,vlan',
+      most: 8,
+      type: filter.type,
+      vendor: filter.vendor,
+      text: filter.text,
+      vlan: filter.vlan,
+      os: filter.os,
+      risk: filter.risk,
     }),
     true,
   );
@@ -148,7 +176,7 @@ export function DevicesPage() {
   });
 
   const types = Object.entries(overview.value?.devices_by_type ?? {}).sort(([a], [b]) => a.localeCompare(b));
-  const filtered = filter.type !== '' || filter.vendor !== '' || filter.text !== '';
+  const filtered = Object.entries(filter).some(([name, value]) => name !== 'sort' && value !== '');
   return (
     <>
       <div class="heading">
@@ -207,6 +235,38 @@ export function DevicesPage() {
           CSV
         </a>
       </form>
+      <div class="facets" role="group" aria-label="Narrow down">
+        <label>
+          Risk{' '}
+          <select value={filter.risk} onChange={(event) => go(withQuery({ risk: event.currentTarget.value }))}>
+            <option value="">any</option>
+            <option value="2">medium and above</option>
+            <option value="3">high and above</option>
+            <option value="4">critical</option>
+          </select>
+        </label>
+        {(facets.data?.facets ?? []).map(({ field, values }) => {
+          const name = FACET_NAMES[field] ?? field;
+          const chosen = query.get(name) ?? '';
+          return (
+            <span key={field} class="facet">
+              <span class="muted">{field === 'vlan' ? 'VLAN' : formatWords(name)}</span>
+              {values.map(({ value, n }) =>
+                value === '' ? null : (
+                  <Link
+                    key={value}
+                    to={withQuery({ [name]: chosen === value ? '' : value })}
+                    current={chosen === value}
+                    class="facet-chip"
+                  >
+                    {value} <span class="muted">{formatCount(n)}</span>
+                  </Link>
+                ),
+              )}
+            </span>
+          );
+        })}
+      </div>
       {devices.error && <Failure error={devices.error} retry={devices.reload} />}
       {!page && !devices.error && <Loading lines={10} />}
       {page && page.rows.length === 0 && (
@@ -226,6 +286,7 @@ export function DevicesPage() {
             <thead>
               <tr>
                 <th scope="col">Device</th>
+                <th scope="col">Risk</th>
                 <th scope="col">Type</th>
                 <th scope="col">Vendor</th>
                 <th scope="col">Address</th>
