@@ -8,11 +8,14 @@ import type { RowBatch } from '../kernel/rows.ts';
 import type { StateStore } from '../state/store.ts';
 import { createLiveSource } from '../sources/index.ts';
 import { buildHotPath } from './build.ts';
+import type { BuiltHotPath } from './build.ts';
 import { Feed } from './feed.ts';
 import type { FeedStep } from './feed.ts';
 import type { HotPathCounters } from './hot-path.ts';
 import { GatheredRows } from './gathered-rows.ts';
 import { bytesOf, sourceOf } from './inputs.ts';
+import { LiveState } from './live-state.ts';
+import { createKeeper } from './state.ts';
 
 /** What to watch: plain data, so that it can be sent to a thread. */
 export interface PipelineRequest {
@@ -30,6 +33,8 @@ export interface PipelineRequest {
   /** Seconds of event time a second, for files; undefined: as fast as it goes. */
   readonly speed: number | undefined;
   readonly seed: number;
+  /** Forget what earlier processes have stored of the interface. */
+  readonly fresh?: boolean;
   readonly tokenKey: Uint8Array;
   /** What people have decided before the start. */
   readonly decisions?: readonly Decision[];
@@ -75,18 +80,35 @@ export const INVENTORY_MS = 5000;
  */
 export async function runPipeline(request: PipelineRequest, host: PipelineHost, signal: AbortSignal): Promise<void> {
   const { config } = request;
-  const rows = new GatheredRows();
-  const { hotPath, detectors, actsRefused } = await buildHotPath({
-    config,
-    seed: request.seed,
-    stage: 'all',
-    productVersion: request.productVersion,
-    tokenKey: request.tokenKey,
-    output: rows.output,
-    ...(request.decisions === undefined ? {} : { decisions: request.decisions }),
-    onProfileProblem: ({ file, line, text }) => host.warning(`the profile ${file}:${line} is left out: ${text}`),
-    onDetectorFailure: (id, reason) => host.warning(`the detector ${id} failed and is off: ${reason}`),
-  });
+  const rows = new GatheredRows(config.hotPath.alerts.evidence.payload);
+  const build = (): Promise<BuiltHotPath> =>
+    buildHotPath({
+      config,
+      seed: request.seed,
+      stage: 'all',
+      productVersion: request.productVersion,
+      tokenKey: request.tokenKey,
+      output: rows.output,
+      ...(request.decisions === undefined ? {} : { decisions: request.decisions }),
+      onProfileProblem: ({ file, line, text }) => host.warning(`the profile ${file}:${line} is left out: ${text}`),
+      onDetectorFailure: (id, reason) => host.warning(`the detector ${id} failed and is off: ${reason}`),
+    });
+  let built = await build();
+  // Captures are played from their beginning each time; what is live goes on.
+  const state =
+    request.interface === undefined || !config.state.enabled
+      ? undefined
+      : await LiveState.take(
+          await createKeeper(config, host.reporter, host.state),
+          `live-${request.interface.replace(/[^\w.-]/g, '_')}`,
+          config.state.every_s,
+          host.reporter,
+          (message) => host.warning(message),
+        );
+  const restored = request.fresh !== true && state?.restore(built.hotPath) === true;
+  // What could not be taken over may have left traces.
+  if (state !== undefined && !restored) built = await build();
+  const { hotPath, detectors, actsRefused } = built;
   if (actsRefused !== '') host.warning(`the acts on baselines are those of the last good file: ${actsRefused}`);
   for (const rejected of detectors.rejected)
     host.warning(`the detector ${rejected.id} cannot be used: ${rejected.reason}`);
@@ -94,7 +116,7 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
   const titles = new Map(detectors.loaded.map((d) => [d.definition.id, d.definition.title]));
 
   const steps: FeedStep[] = [];
-  if (request.learn.length > 0) steps.push({ sources: request.learn.map(sourceOf), learning: true });
+  if (request.learn.length > 0 && !restored) steps.push({ sources: request.learn.map(sourceOf), learning: true });
   const watched: FrameSource[] = request.files.map(sourceOf);
   if (request.interface !== undefined)
     watched.push(createLiveSource({ ...config.sources.live, interface: request.interface }));
@@ -150,7 +172,8 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
       hotPath.writeDevices();
     }
     tell(hotPath.learningClosed ? 'watching' : 'learning');
-    return handOver();
+    const handed = handOver();
+    return state?.isDue === true ? handed.then(() => state.save(hotPath)) : handed;
   };
   feed.onProcessed = () => (rows.count < MAX_ROWS && performance.now() - lastMs < HAND_OVER_MS ? undefined : report());
   // Where no frame comes for a while, what the last ones made is not held back.
@@ -161,6 +184,9 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
     try {
       await feed.run(hotPath, signal);
     } finally {
+      // Before the end of the flows, which is one for this process only.
+      await handOver();
+      await state?.save(hotPath);
       // Also where a source has failed: what it gave before is not lost.
       hotPath.finish();
       await handOver();

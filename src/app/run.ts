@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { createApiServer } from '../api/index.ts';
 import type { LiveEvent, PipelineStatus } from '../api/index.ts';
 import type { Config } from '../config/index.ts';
+import { Assets } from '../desk/assets.ts';
 import { openDatabase } from '../desk/database.ts';
 import { WardwatchError } from '../kernel/errors.ts';
 import type { RowBatch } from '../kernel/rows.ts';
@@ -28,6 +29,8 @@ export interface RunRequest {
   readonly kafka: boolean;
   readonly speed: number | undefined;
   readonly seed: number;
+  /** Forget what earlier processes have stored of the interface. */
+  readonly fresh: boolean;
   /** End when the input has ended (for a topic: at what it holds now) instead of keeping the console open. */
   readonly exitAtEnd: boolean;
   /** Aborted by a signal: stop, drain, end. */
@@ -114,6 +117,8 @@ export async function runAll(request: RunRequest): Promise<void> {
   const api = createApiServer(config.api, {
     store,
     triage: triageDesk.triage,
+    assets: new Assets(desk),
+    evidence: triageDesk.evidence,
     access,
     reporter: telemetry.reporter('api'),
     version: request.productVersion,
@@ -160,6 +165,7 @@ export async function runAll(request: RunRequest): Promise<void> {
               () => store.write(batch),
             ));
         triageDesk.accept(batch.alerts ?? []);
+        triageDesk.evidence.keep(batch.evidence ?? []);
         storeOk = true;
       } catch (error) {
         storeOk = false;
@@ -189,6 +195,7 @@ export async function runAll(request: RunRequest): Promise<void> {
         toTheEnd: request.exitAtEnd,
         speed: request.speed,
         seed: request.seed,
+        fresh: request.fresh,
         tokenKey: await tokenKey(config),
         decisions: rules.decisions(),
       },

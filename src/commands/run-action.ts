@@ -35,6 +35,7 @@ export async function runCommand(files: string[], options: RunOptions): Promise<
       ...watched,
       productVersion: version(),
       seed: options.seed,
+      fresh: options.fresh === true,
       exitAtEnd: options.exit === true,
       stop: signal.stop,
       onReady: (url, note) => {

@@ -12,6 +12,7 @@ export interface RunOptions extends GlobalOptions {
   seed: number;
   demo?: boolean;
   exit?: boolean;
+  fresh?: boolean;
   quiet?: boolean;
 }
 
@@ -24,9 +25,9 @@ function speed(value: string): number {
 /** What whoever watches a topic must know, for the help of each command that does. */
 export const TOPIC_NOTE = `
 
-A record of the topic is committed when the rows it led to are stored. After a restart watching goes on behind
-the last one committed; rows that are made twice have the same ids and are stored once. What is in memory is
-lost then: open flows, the devices' usual behaviour. Name the captures of --learn to begin with that again.`;
+What is known (devices, their usual behaviour, open flows and alerts) is stored with the place in the topic that
+it stands for. After a restart or a crash watching goes on from there; rows that are made twice have the same ids
+and are stored once. --learn counts only where nothing is stored yet. See docs/explanation/state.md.`;
 
 export function registerRun(program: Command): void {
   program
@@ -40,6 +41,7 @@ export function registerRun(program: Command): void {
     .option('--seed <n>', 'seed of everything that is drawn by lot', wholeNumber, 1)
     .option('--demo', 'play the recorded clinical VLAN that comes with Wardwatch, attacks included')
     .option('--exit', 'end at the end of the input (topic: at what it holds now), do not keep the console open')
+    .option('--fresh', 'forget what earlier runs have learned of the interface')
     .option('--quiet', 'no progress')
     .addHelpText(
       'after',
