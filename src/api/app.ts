@@ -21,6 +21,7 @@ import { registerRulesRoutes } from './rules-routes.ts';
 import { registerSessionRoutes } from './session-routes.ts';
 import { createTls } from './tls.ts';
 import { registerTokensRoutes } from './tokens-routes.ts';
+import { registerAssetsRoutes } from './assets-routes.ts';
 import { registerTriageRoutes } from './triage-routes.ts';
 import { registerUsersRoutes } from './users-routes.ts';
 
@@ -153,6 +154,7 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
     async (scope) => {
       registerApiRoutes(scope, config, deps, hub);
       registerInventoryRoutes(scope, config, deps);
+      if (deps.assets !== undefined) registerAssetsRoutes(scope, deps.assets);
       if (deps.triage !== undefined) {
         const { triage, store } = deps;
         registerTriageRoutes(scope, { triage, store });

@@ -1,4 +1,5 @@
 import type { Access } from '../access/index.ts';
+import type { Assets } from '../desk/assets.ts';
 import type { Triage } from '../desk/triage.ts';
 import type { Reporter } from '../kernel/component.ts';
 import type { AlertRow, DeviceRow } from '../kernel/rows.ts';
@@ -29,6 +30,8 @@ export interface ApiDeps {
   access: Access;
   /** What people make of alerts; without it the queue is the plain list of alerts. */
   triage?: Triage;
+  /** What the maintenance system of the site knows of devices. */
+  assets?: Assets;
   reporter: Reporter;
   /** Version of Wardwatch, as in package.json. */
   version: string;

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { createApiServer } from '../api/index.ts';
 import type { LiveEvent, PipelineStatus } from '../api/index.ts';
 import type { Config } from '../config/index.ts';
+import { Assets } from '../desk/assets.ts';
 import { openDatabase } from '../desk/database.ts';
 import { describeError } from '../kernel/errors.ts';
 import type { Store } from '../store/contract.ts';
@@ -55,6 +56,7 @@ export async function runServer(request: ServerRequest): Promise<void> {
     store,
     access,
     triage: triageDesk.triage,
+    assets: new Assets(desk),
     reporter: telemetry.reporter('api'),
     version: request.productVersion,
     consoleDir: CONSOLE,

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
 import { tame } from '../lib/tame.ts';
+import { registerDeviceImport } from './device-import.ts';
 import { registerDeviceTypes } from './device-types.ts';
 import { examples } from './frame.ts';
 import type { GlobalOptions } from './frame.ts';
@@ -40,6 +41,7 @@ const TIMEOUT_MS = 15_000;
 export function registerDevices(program: Command): void {
   const devices = program.command('devices');
   registerDeviceTypes(devices);
+  registerDeviceImport(devices);
   devices
     .description('list the devices that a running Wardwatch knows')
     .option('--type <type>', 'only devices of this type, e.g. infusion_pump')
