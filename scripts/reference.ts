@@ -3,13 +3,19 @@
  *
  *   node scripts/reference.ts
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { configSchema } from '../src/config/index.ts';
+import { Access } from '../src/access/index.ts';
+import { buildApp } from '../src/api/app.ts';
+import type { ApiDeps } from '../src/api/contract.ts';
+import { configSchema, loadConfig } from '../src/config/index.ts';
 import { dissectors } from '../src/decode/app/registry.ts';
 import { describeShape, shapeOf } from '../src/config/shape.ts';
 import type { Shape } from '../src/config/shape.ts';
+import { openDatabase } from '../src/desk/database.ts';
+import { silentReporter } from '../src/kernel/component.ts';
 import { catalogue } from '../src/telemetry/catalogue.ts';
 import { exposedName } from '../src/telemetry/index.ts';
 
@@ -123,8 +129,48 @@ export function observationsReference(): string {
   ].join('\n');
 }
 
+/** Every route of the API with the least role that it serves, as the running program has them. */
+export async function accessReference(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'wardwatch-reference-'));
+  const desk = openDatabase(join(folder, 'desk.sqlite'));
+  const { api, access } = loadConfig({ env: {} }).config;
+  // Only what the routes are registered with: none of them is asked for anything.
+  const deps = {
+    store: {},
+    triage: {},
+    access: new Access(access, { desk }),
+    reporter: silentReporter,
+    version: '',
+    consoleDir: folder,
+    subscribe: () => () => {},
+  } as unknown as ApiDeps;
+  const app = await buildApp(api, deps);
+  const rules = app.routeRules().filter(({ method }) => method !== 'HEAD');
+  await app.close();
+  desk.close();
+  rmSync(folder, { recursive: true });
+  return [
+    NOTICE,
+    '',
+    '# Routes and roles',
+    '',
+    'The least role that each route serves; a role may do all that those before it may: viewer, analyst, engineer, admin.',
+    '`public` asks for no sign-in. What stands under audit is the act that the audit log names. How people sign in and',
+    'what they see: [people and access](../how-to/people-and-access.md).',
+    '',
+    '| method | route | role | audit |',
+    '| --- | --- | --- | --- |',
+    ...rules.map(
+      ({ method, url, access: { role, audit } }) =>
+        `| \`${method}\` | \`${url}\` | ${role} | ${audit === undefined ? '' : `\`${audit}\``} |`,
+    ),
+    '',
+  ].join('\n');
+}
+
 /** Pages by their path in the repository. */
-export const pages: Record<string, () => string> = {
+export const pages: Record<string, () => string | Promise<string>> = {
+  'docs/reference/access.md': accessReference,
   'docs/reference/configuration.md': configurationReference,
   'docs/reference/metrics.md': metricsReference,
   'docs/reference/observations.md': observationsReference,
@@ -133,6 +179,6 @@ export const pages: Record<string, () => string> = {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   for (const [path, write] of Object.entries(pages)) {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, write());
+    writeFileSync(path, await write());
   }
 }
