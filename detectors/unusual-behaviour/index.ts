@@ -1,5 +1,13 @@
-import { LOW, MEDIUM, defineDetector, endpointOf, figure, keepEndpoint, nameOf } from '../../src/detect/sdk.ts';
-import type { Anomaly, Endpoint, FlowView, ModelScore, Severity, WindowView } from '../../src/detect/sdk.ts';
+import { LOW, MEDIUM, defineDetector, endpointOf, figure, keepEndpoint, nameOf, plural } from '../../src/detect/sdk.ts';
+import type {
+  Anomaly,
+  DeviceView,
+  Endpoint,
+  FlowView,
+  ModelScore,
+  Severity,
+  WindowView,
+} from '../../src/detect/sdk.ts';
 
 interface Run {
   /** One bit a window, newest lowest: odd or not. */
@@ -16,7 +24,25 @@ interface Run {
   peersUs: number;
 }
 
+/** Bytes that leave the segment in an hour: what was learned, and the cumulative sum of what is above it. */
+interface Drift {
+  hour: number;
+  bytes: number;
+  /** Of log1p(bytes) of whole learned hours: number, mean, sum of squared deviations. */
+  n: number;
+  mean: number;
+  squares: number;
+  up: number;
+  sinceUs: number;
+}
+
 const MAX_PEERS = 64;
+const HOUR_US = 3600e6;
+/** Page's CUSUM (Biometrika 1954) in standard deviations: half the shift to be found, and what one hour counts at most. */
+const SLACK = 0.5;
+const CLIP = 4;
+/** Least deviation of log1p(bytes): hours never are as alike as that. */
+const LEAST_DEVIATION = 0.25;
 
 /** Shape, not amount: no reason for an alert by themselves. */
 const DERIVED = new Set(['mean_size_out', 'out_share']);
@@ -81,9 +107,23 @@ export default defineDetector({
       max: 128,
       doc: 'Learned windows needed before a device is judged by its own range.',
     },
+    drift_limit: {
+      default: 8,
+      min: 3,
+      max: 100,
+      doc: 'Cumulative sum, in standard deviations, from which a lasting rise of the bytes sent elsewhere is told.',
+    },
+    drift_hours: {
+      default: 24,
+      min: 6,
+      max: 1000,
+      doc: 'Learned hours with traffic needed before a rise is looked for.',
+    },
   },
   create(ctx) {
-    const { p_value, z, excess, odd_windows, extreme_factor, extreme_windows, min_windows } = ctx.params;
+    const { p_value, z, excess, odd_windows, extreme_factor, extreme_windows, min_windows, drift_limit, drift_hours } =
+      ctx.params;
+    const drifts = ctx.perDevice<Drift>(() => ({ hour: 0, bytes: 0, n: 0, mean: 0, squares: 0, up: 0, sinceUs: 0 }));
     const runs = ctx.perDevice<Run>(() => ({
       odd: 0,
       extreme: 0,
@@ -110,6 +150,62 @@ export default defineDetector({
       else if (run.peers.size < MAX_PEERS) run.peers.set(far.key, { n: 1, end: keepEndpoint(far), outward });
     }
 
+    /** Small rises that last: too small for any window, and more every hour. */
+    function drift(window: WindowView): void {
+      const { device } = window;
+      const d = drifts(device);
+      const hour = Math.floor(window.startUs / HOUR_US);
+      if (hour !== d.hour) {
+        if (d.hour !== 0 && d.bytes > 0) closeHour(device, d);
+        d.hour = hour;
+        d.bytes = 0;
+      }
+      d.bytes += window.value('external_out');
+    }
+
+    function closeHour(device: DeviceView, d: Drift): void {
+      const value = Math.log1p(d.bytes);
+      if (device.learning) {
+        d.n++;
+        const off = value - d.mean;
+        d.mean += off / d.n;
+        d.squares += off * (value - d.mean);
+        return;
+      }
+      if (d.n < drift_hours) return;
+      const deviation = Math.max(LEAST_DEVIATION, Math.sqrt(d.squares / (d.n - 1)));
+      const above = Math.min(CLIP, (value - d.mean) / deviation);
+      if (d.up === 0) d.sinceUs = d.hour * HOUR_US;
+      d.up = Math.max(0, d.up + above - SLACK);
+      if (d.up < drift_limit) return;
+      const endUs = ctx.nowUs();
+      const hours = Math.round((endUs - d.sinceUs) / HOUR_US);
+      const usual = figure(Math.expm1(d.mean));
+      d.up = 0;
+      ctx.finding({
+        device,
+        subject: 'drift',
+        severity: LOW,
+        confidence: 50,
+        tsUs: endUs,
+        firstUs: d.sinceUs,
+        title: 'Sends more and more elsewhere',
+        sentence: `${nameOf(device)} has sent more than usual to other networks for about ${plural(Math.max(1, hours), 'hour')}: ${figure(d.bytes)} bytes in the last one, ${usual} as a rule.`,
+        evidence: [{ src: endpointOf(device), dst: undefined }],
+        anomalies: [
+          {
+            parameter: 'bytes to other networks in an hour',
+            expected: `about ${usual}`,
+            seen: figure(d.bytes),
+            unit: 'bytes',
+            learned: d.n,
+            pattern: 'RISING',
+          },
+        ],
+        advice: ['Look with whom the device talks since then, and whether its use has changed.'],
+      });
+    }
+
     return {
       onFlowStart(flow): void {
         if (flow.resp.isMulticast) return;
@@ -117,9 +213,10 @@ export default defineDetector({
         met(flow.resp, flow.orig, flow, false);
       },
       onWindow(window: WindowView): void {
-        if (window.seconds !== 10) return;
         const { device, model } = window;
-        if (device.learning || device.isGateway || model === undefined) return;
+        if (device.isGateway) return;
+        if (window.seconds === 60) drift(window);
+        if (window.seconds !== 10 || device.learning || model === undefined) return;
         const run = runs(device);
         const gap = Math.max(1, Math.round((window.startUs - run.lastStartUs) / 10e6));
         run.lastStartUs = window.startUs;

@@ -13,9 +13,6 @@ export interface Chance {
   readonly calibrated: boolean;
 }
 
-/** Text of the setting, such as `1/day`. */
-export const BUDGET_PATTERN = '^\\d+(\\.\\d+)?/(hour|day|week)$';
-
 /**
  * The false alarms that a site is ready to handle, for alerts that stand on chance alone. Two things keep it:
  *
@@ -37,7 +34,7 @@ export class FalseAlarmBudget {
   #hour = 0;
   #hoursSeen = 0;
 
-  /** @param text as BUDGET_PATTERN allows */
+  /** @param text such as `1/day`, as the pattern of the setting allows */
   constructor(text: string) {
     const [amount = '0', period = 'day'] = text.split('/');
     const wanted = Number(amount);

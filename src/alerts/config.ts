@@ -1,6 +1,5 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
-import { BUDGET_PATTERN } from './budget.ts';
 
 export const alertsConfig = Type.Object(
   {
@@ -21,7 +20,7 @@ export const alertsConfig = Type.Object(
     }),
     false_alarm_budget: Type.String({
       default: '1/day',
-      pattern: BUDGET_PATTERN,
+      pattern: '^\\d+(\\.\\d+)?/(hour|day|week)$',
       description:
         'False alarms that the site is ready to handle, such as 1/day, 2/week or 0/day: for alerts that stand on ' +
         'chance alone (odd windows). What breaks a rule or a learned binding is not budgeted.',
@@ -33,6 +32,31 @@ export const alertsConfig = Type.Object(
         'Alerts, and as many notices, that can still grow. When more are open, the one quiet for longest is ended (it ' +
         'stays stored).',
     }),
+    evidence: Type.Object(
+      {
+        frames: Type.Integer({
+          default: 65_536,
+          minimum: 0,
+          maximum: 4_194_304,
+          description:
+            'Newest frames whose headers are remembered, at 160 bytes each, so that an alert can show the packets ' +
+            'around it; 0 keeps none.',
+        }),
+        frames_per_alert: Type.Integer({
+          default: 500,
+          minimum: 2,
+          maximum: 10_000,
+          description: 'Most of one alert.',
+        }),
+        payload: Type.Boolean({
+          default: false,
+          description:
+            'Keep payload too, up to 128 bytes a frame. It may hold data of patients: evidence then has to be ' +
+            'protected like a record.',
+        }),
+      },
+      { default: {}, additionalProperties: false, description: 'Frames kept with alerts' },
+    ),
   },
   { default: {}, additionalProperties: false },
 );
