@@ -40,7 +40,8 @@ beforeAll(async () => {
       claims: () => ({ sub: id, preferred_username: id, ...ACCOUNTS[id] }),
     }),
   });
-  server.on('request', provider.callback());
+  const answer = provider.callback();
+  server.on('request', (request, response) => void answer(request, response));
 });
 afterAll(async () => {
   server.closeAllConnections();
