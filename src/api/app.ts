@@ -13,6 +13,7 @@ import { registerConsole } from './console-routes.ts';
 import type { ApiDeps } from './contract.ts';
 import { createEventHub } from './events.ts';
 import { createHostCheck } from './host-check.ts';
+import { registerEvidenceRoutes } from './evidence-routes.ts';
 import { registerIncidentRoutes } from './incident-routes.ts';
 import { ProblemError, problemOf, registerProblems, sendFrameworkError } from './problems.ts';
 import { registerInventoryRoutes } from './inventory-routes.ts';
@@ -159,6 +160,7 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
         const { triage, store } = deps;
         registerTriageRoutes(scope, { triage, store });
         registerIncidentRoutes(scope, { triage, store, timeZone: config.time_zone, version: deps.version });
+        registerEvidenceRoutes(scope, { triage, store, evidence: deps.evidence });
         registerRulesRoutes(scope, { triage, store, status: () => deps.status() });
       }
       registerSessionRoutes(scope, deps.access);

@@ -1,4 +1,5 @@
 import type { Access } from '../access/index.ts';
+import type { EvidenceShelf } from '../desk/evidence.ts';
 import type { Assets } from '../desk/assets.ts';
 import type { Triage } from '../desk/triage.ts';
 import type { Reporter } from '../kernel/component.ts';
@@ -32,6 +33,8 @@ export interface ApiDeps {
   triage?: Triage;
   /** What the maintenance system of the site knows of devices. */
   assets?: Assets;
+  /** Frames around alerts. */
+  evidence?: EvidenceShelf;
   reporter: Reporter;
   /** Version of Wardwatch, as in package.json. */
   version: string;

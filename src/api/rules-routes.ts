@@ -41,8 +41,8 @@ function checked(scope: ScopeBody, request: FastifyRequest): Scope {
   return scope;
 }
 
-const ruleBody = (rule: Rule): RuleBody => ({ ...rule, scope: rule.scope as ScopeBody });
-const windowBody = (window: MaintenanceWindow): WindowBody => ({ ...window, scope: window.scope as ScopeBody });
+const ruleBody = (rule: Rule): RuleBody => ({ ...rule, scope: rule.scope });
+const windowBody = (window: MaintenanceWindow): WindowBody => ({ ...window, scope: window.scope });
 
 /** Learn, mute and close, and the maintenance calendar. */
 export function registerRulesRoutes(
@@ -100,7 +100,7 @@ export function registerRulesRoutes(
         ),
       },
     },
-    async () => ({ decisions: rules.decisions().map((one) => ({ ...one, scope: one.scope as ScopeBody })) }),
+    async () => ({ decisions: rules.decisions().map((one) => ({ ...one, scope: one.scope })) }),
   );
 
   app.post(

@@ -40,6 +40,8 @@ import type { LoadedDetector } from '../detect/load.ts';
 import { ArpCursor, EndpointCursor, FlowCursor } from '../detect/views.ts';
 import type { DeviceClass, MessageView } from '../detect/sdk.ts';
 import { Correlator } from '../alerts/correlator.ts';
+import type { OpenAlert } from '../alerts/correlator.ts';
+import { EvidenceRing } from '../alerts/evidence.ts';
 import { Decisions } from '../alerts/decisions.ts';
 import type { Decision } from '../alerts/decisions.ts';
 import type { AlertsConfig } from '../alerts/config.ts';
@@ -69,6 +71,8 @@ export interface HotPathConfig {
 /** Where rows go; what is not given is not built. Called in event time order, within `process` and `finish`. */
 export interface HotPathOutput extends InventoryOutput {
   alert?(row: AlertRow): void;
+  /** Frames around an alert, cut to what may be kept; comes again when there are more. */
+  evidence?(uid: string, frames: FrameBatch): void;
   flow?(row: FlowRow): void;
   observation?(row: ObservationRow): void;
   score?(row: ScoreRow): void;
@@ -117,6 +121,9 @@ export interface HotPathCounters {
 const UNOBSERVED_US = 600_000_000;
 const WINDOW_US = 10_000_000;
 const LONG_WINDOW_US = 60_000_000;
+/** Frames of an alert are shown with its first versions, from so long before it to so long after. */
+const EVIDENCE_VERSIONS = 4;
+const EVIDENCE_MARGIN_US = 10_000_000;
 const OPEN_SEGMENT_US = 5_000_000;
 
 /** Counters of the decoder as they are stored. */
@@ -171,6 +178,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   readonly #engine: DetectEngine;
   readonly #correlator: Correlator;
   readonly #decisions: Decisions;
+  readonly #evidence: EvidenceRing | undefined;
   /** Findings that a decision hides become alerts of their own, which say so: they lift no other one. */
   readonly #muted: Correlator;
   readonly #novelty: NoveltySets;
@@ -271,6 +279,11 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     const correlatorDeps = { classOf, position: () => ({ origin: this.#origin, frame: this.#frame }) };
     this.#correlator = new Correlator(config.alerts, correlatorDeps);
     this.#decisions = new Decisions(deps.decisions);
+    const { frames, frames_per_alert: framesPerAlert, payload } = config.alerts.evidence;
+    this.#evidence =
+      deps.output.evidence === undefined || frames === 0
+        ? undefined
+        : new EvidenceRing({ frames, framesPerAlert, payload });
     this.#muted = new Correlator(config.alerts, correlatorDeps);
   }
 
@@ -343,6 +356,7 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       this.#flow.ttl = p.ttl[i]!;
       const slot = tracker.track(p, i);
       this.#currentSlot = slot;
+      if (this.#evidence !== undefined) this.#keepFrame(this.#evidence, batch, p, i, slot);
       if (stage === 'flows') continue;
       if (slot >= 0) {
         const direction = tracker.direction;
@@ -354,6 +368,26 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
       } else if (stage === 'all') this.#noFlow(p, i, batch);
       else if (p.layer[i] === LAYER.control) this.#streams.control(p, i, batch.bytes, batch.view);
     }
+  }
+
+  #keepFrame(ring: EvidenceRing, batch: FrameBatch, p: PacketColumns, i: number, slot: number): void {
+    const { flows } = this.#tracker;
+    if (slot >= 0) {
+      ring.keep(batch, p, i, flows.origDevice(slot), flows.respDevice(slot));
+    } else if (p.hasMac[i] === 1) {
+      const segment = this.#tracker.segments.id(p.vlan[i]!, p.vni[i]!);
+      const src = this.#devices.findMac(p.srcOui[i]!, p.srcNic[i]!, segment);
+      ring.keep(batch, p, i, src, this.#devices.findMac(p.dstOui[i]!, p.dstNic[i]!, segment));
+    }
+  }
+
+  /** Shows the frames of an alert while it is young: what made it, and what came in the seconds after. */
+  #showFrames(ring: EvidenceRing, uid: string, alert: OpenAlert): void {
+    if (alert.version > EVIDENCE_VERSIONS || alert.severity < 2) return;
+    const devices = new Set([alert.device.slot]);
+    for (const party of alert.parties) devices.add(party.slot);
+    const frames = ring.slice(devices, alert.startUs - EVIDENCE_MARGIN_US, alert.endUs + EVIDENCE_MARGIN_US);
+    if (frames !== undefined) this.#out.evidence?.(uid, frames);
   }
 
   /** Nothing was watched between two recordings: flows end, windows are dropped, silence means nothing. */
@@ -1018,7 +1052,9 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
     for (const alert of this.#correlator.takeChanged()) {
       if (alert.version === 1) this.#alerts++;
       this.#inventory.alerted(alert.device, alert.severity, this.#nowUs);
-      this.#out.alert?.(toAlertRow(alert, this.#ocsf));
+      const row = toAlertRow(alert, this.#ocsf);
+      if (this.#evidence !== undefined) this.#showFrames(this.#evidence, row.uid, alert);
+      this.#out.alert?.(row);
     }
   }
 }

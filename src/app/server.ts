@@ -57,6 +57,7 @@ export async function runServer(request: ServerRequest): Promise<void> {
     access,
     triage: triageDesk.triage,
     assets: new Assets(desk),
+    evidence: triageDesk.evidence,
     reporter: telemetry.reporter('api'),
     version: request.productVersion,
     consoleDir: CONSOLE,

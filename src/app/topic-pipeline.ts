@@ -38,7 +38,7 @@ export async function runTopicPipeline(
   const { kafka } = request.config.bus;
   const { every_s, rewind_s, enabled } = request.config.state;
   const { reporter } = host;
-  const rows = new GatheredRows();
+  const rows = new GatheredRows(request.config.hotPath.alerts.evidence.payload);
   const detectorsOf = new Map<HotPath, DetectorSet>();
   /** Counters of a hot path as it was taken over. */
   const before = new WeakMap<HotPath, HotPathCounters>();

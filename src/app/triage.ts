@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { LiveEvent } from '../api/index.ts';
+import { EvidenceShelf } from '../desk/evidence.ts';
 import { Triage } from '../desk/triage.ts';
 import type { Reporter } from '../kernel/component.ts';
 import { describeError } from '../kernel/errors.ts';
@@ -15,6 +16,7 @@ const FORGET_MS = 3_600_000;
 
 export interface TriageDesk {
   readonly triage: Triage;
+  readonly evidence: EvidenceShelf;
   /** Alerts that are safe in the store. */
   accept(rows: readonly AlertRow[]): void;
   /** Takes alerts from the store that the desk does not know: after a crash, or those that detectors wrote. */
@@ -60,6 +62,7 @@ export function createTriageDesk(deps: TriageDeskDeps): TriageDesk {
 
   return {
     triage,
+    evidence: new EvidenceShelf(deps.desk),
     accept: (rows) => triage.accept(rows),
     async catchUp() {
       let cursor: string | undefined;

@@ -50,7 +50,7 @@ const COMMENT = 'commented';
 
 export interface TriageDeps {
   /** Epoch milliseconds. */
-  now(): number;
+  readonly now: () => number;
 }
 
 /**

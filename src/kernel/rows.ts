@@ -250,6 +250,15 @@ export interface RowBatch {
   observations?: ObservationRow[];
   scores?: ScoreRow[];
   windows?: WindowRow[];
+  /** Kept by the desk, not by the store. */
+  evidence?: EvidenceRow[];
+}
+
+/** Frames around an alert as a pcapng section, without payload unless the site wants it. */
+export interface EvidenceRow {
+  uid: string;
+  frames: number;
+  pcapng: Uint8Array;
 }
 
 /** Where rows go: the store, files, a test. `write` resolves when they are safe; awaiting it is the back-pressure. */

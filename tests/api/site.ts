@@ -72,6 +72,7 @@ export async function openSite(
     store,
     access,
     triage: triageDesk.triage,
+    evidence: triageDesk.evidence,
     reporter: {
       ...silentReporter,
       dropped: (what, n, reason) => counted.push({ name: `${what} ${reason}`, n }),
