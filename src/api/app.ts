@@ -107,7 +107,7 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: CONTENT_SECURITY_POLICY },
     // Without TLS whoever ends it in front sets this header.
-    strictTransportSecurity: tls !== undefined,
+    strictTransportSecurity: tls !== undefined && { maxAge: 31_536_000, includeSubDomains: false },
     referrerPolicy: { policy: 'no-referrer' },
     xFrameOptions: { action: 'deny' },
   });

@@ -58,7 +58,7 @@ function filterOf(query: FilterQuery, request: FastifyRequest): DeviceFilter {
   const fields: Partial<Record<DeviceField, readonly string[]>> = {};
   for (const [name, field] of NAMED) {
     const value = query[name];
-    if (value !== undefined) fields[field] = Array.isArray(value) ? (value) : [String(value)];
+    if (value !== undefined) fields[field] = Array.isArray(value) ? value : [String(value)];
   }
   for (const [from, to] of [
     ['first_seen_from', 'first_seen_to'],
@@ -119,7 +119,7 @@ export function registerInventoryRoutes(
   app.get(
     '/export/devices',
     {
-      config: { access },
+      config: { access: { ...access, audit: 'devices.exported' } },
       schema: {
         ...devices('exportDevices', 'Devices as a file'),
         querystring: inventoryExportQuerySchema,
