@@ -8,7 +8,7 @@ import {
   nameOfEndpoint,
   plural,
 } from '../../src/detect/sdk.ts';
-import type { DeviceView, Endpoint, FlowView, Severity } from '../../src/detect/sdk.ts';
+import type { DeviceClass, DeviceView, Endpoint, FlowView, Severity } from '../../src/detect/sdk.ts';
 
 interface Episode {
   readonly firstUs: number;
@@ -27,6 +27,8 @@ interface Episode {
 
 /** Ports on which everybody finds everybody: DHCP, NetBIOS names, mDNS, LLMNR, SSDP and WS-Discovery answers. */
 const CHATTER = new Set([67, 68, 137, 138, 546, 547, 1900, 3702, 5353, 5355]);
+/** Telephones and video systems agree on ports from here on. */
+const FIRST_MEDIA_PORT = 10_000;
 const MAX_SHOWN = 16;
 /** A share of new things means something from so many known ones on. */
 const MIN_KNOWN = 3;
@@ -74,11 +76,21 @@ export default defineDetector({
     const judged = (end: Endpoint): DeviceView | undefined =>
       end.device !== undefined && !end.isRemote && !end.device.isGateway ? end.device : undefined;
 
+    /** People call each other: the media of a call go straight between two telephones, on ports agreed for it (RFC 3264). */
+    const isCall = (flow: FlowView, mine: DeviceClass, peer: Endpoint): boolean =>
+      flow.proto === 'udp' &&
+      flow.orig.port >= FIRST_MEDIA_PORT &&
+      flow.resp.port >= FIRST_MEDIA_PORT &&
+      mine.interactive &&
+      peer.device !== undefined &&
+      ctx.classOf(peer.device).interactive;
+
     function meet(me: DeviceView, self: Endpoint, peer: Endpoint, flow: FlowView, outward: boolean): boolean {
       const novelty = ctx.novelty(me, 'peer', peer.key);
       const clients = outward ? 0 : ctx.novelty(me, 'client', peer.key).known;
       if (!novelty.isNew) return false;
       const cls = ctx.classOf(me);
+      if (isCall(flow, cls, peer)) return false;
       // Those who serve get new clients, those who are used by people get new servers.
       const expected =
         cls.infrastructure ||
