@@ -103,6 +103,8 @@ export function startLive(): void {
   }
   onSignedIn(() => {
     const again = current !== undefined;
+    // At once, for the time zone of all that is shown.
+    void loadOverview();
     open();
     if (again) missedSomething.value++;
   });
