@@ -385,6 +385,7 @@ export function registerApiRoutes(scope: FastifyInstance, config: ApiConfig, dep
       const filter = alertFilter(query, request.who);
       const first = await store.alerts(filter, firstPageRows(config.export_rows));
       const rest = (limit: number, cursor: string) => store.alerts(filter, limit, cursor);
+      request.auditDetail = `${format}, ${Math.min(first.total, config.export_rows)} rows`;
       const body = exportStream(format === 'csv' ? 'csv' : 'ocsf', alertColumns, first, rest, config.export_rows);
       return sendExport(reply, 'alerts', format, first.total, body);
     },
