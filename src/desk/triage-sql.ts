@@ -55,7 +55,9 @@ export interface Where {
 }
 
 /** A facet or text found more often than this is looked up alert by alert, in the order of the queue. */
-const SELECTIVE = 20_000;
+const SELECTIVE = 5000;
+/** Of words that more alerts have, those that came last are searched. */
+const SEARCHED = 20_000;
 const MAX_WORDS = 16;
 
 /** The words of a search as an FTS5 expression; each as a phrase whose last part may go on. */
@@ -121,12 +123,10 @@ export function whereOf(statements: Statements, filter: TriageFilter, isOne = fa
   }
   const words = filter.text === undefined ? '' : matchOf(filter.text);
   if (words !== '') {
-    const found = statements.number(
-      `SELECT count(*) FROM (SELECT 1 FROM triage_text WHERE triage_text MATCH ? LIMIT ${SELECTIVE + 1})`,
+    add(
+      `a.id IN (SELECT rowid FROM triage_text WHERE triage_text MATCH ? ORDER BY rowid DESC LIMIT ${SEARCHED})`,
       words,
     );
-    if (found <= SELECTIVE) add('a.id IN (SELECT rowid FROM triage_text WHERE triage_text MATCH ?)', words);
-    else add('EXISTS (SELECT 1 FROM triage_text WHERE triage_text MATCH ? AND rowid = a.id)', words);
   }
   return { sql: sql.length === 0 ? '1' : sql.join(' AND '), values };
 }

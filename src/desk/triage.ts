@@ -42,7 +42,7 @@ export interface TriageChanges {
 }
 
 /** Counting for a list ends here: nobody pages through more, and a count must not cost more than the page. */
-const COUNT_BOUND = 10_000;
+const COUNT_BOUND = 2000;
 /** Most alerts of one bulk action; it is one transaction. */
 export const BULK_BOUND = 5000;
 const MAX_TAGS = 32;
