@@ -43,7 +43,7 @@ async function ask(
   const json = String(response.headers['content-type']).includes('json');
   return {
     status: response.statusCode,
-    body: json ? (response.json() as Record<string, unknown>) : {},
+    body: json ? response.json<Record<string, unknown>>() : {},
     text: response.body,
     headers: response.headers,
   };
