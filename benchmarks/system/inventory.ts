@@ -10,11 +10,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Value } from 'typebox/value';
-import type { ChannelRow, DeviceRow } from '../../src/kernel/rows.ts';
+import type { DeviceRow } from '../../src/kernel/rows.ts';
 import { silentReporter } from '../../src/kernel/component.ts';
 import { createStore } from '../../src/store/index.ts';
 import type { DeviceFilter, Store } from '../../src/store/index.ts';
 import { storeConfigSchema } from '../../src/store/config.ts';
+import { openEngine } from '../../src/store/engine.ts';
+import { migrate } from '../../src/store/migrate.ts';
 
 const DEVICES = Number(process.argv[2] ?? 100_000);
 const CHANNELS = Number(process.argv[3] ?? 10_000_000);
@@ -88,36 +90,6 @@ function device(i: number, version: number): DeviceRow {
   };
 }
 
-function channel(i: number, n: number): ChannelRow {
-  const peer = random(DEVICES);
-  const service = SERVICES[random(SERVICES.length)]!;
-  const first = NOW - random(30 * 86_400_000);
-  const clinical = service === 'hl7' || service === 'dicom' || service === 'intellivue';
-  return {
-    device: keyOf(i),
-    peer: keyOf(peer),
-    peer_kind: 'device',
-    peer_name: '',
-    type: TYPES[i % TYPES.length]!,
-    peer_type: TYPES[peer % TYPES.length]!,
-    direction: n % 2 === 0 ? 'out' : 'in',
-    proto: 'tcp',
-    port: 1000 + n,
-    service,
-    encrypted: service === 'ssl' ? 'yes' : service === '' ? 'unknown' : 'no',
-    phi: clinical ? 'yes' : 'no',
-    is_clinical: clinical,
-    commands: [],
-    learned: n % 50 !== 0,
-    first_seen: first,
-    last_seen: first + 1000,
-    flows: 10,
-    bytes_out: 1000,
-    bytes_in: 2000,
-    version: 1,
-  };
-}
-
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
 const percentile = (sorted: number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
@@ -131,14 +103,36 @@ async function fill(store: Store): Promise<void> {
       await store.write({
         devices: Array.from({ length: Math.min(10_000, DEVICES - i) }, (_, n) => device(i + n, version)),
       });
-  const each = Math.max(1, Math.round(CHANNELS / DEVICES));
-  const step = Math.max(1, Math.floor(50_000 / each));
-  for (let i = 0; i < DEVICES; i += step) {
-    const channels: ChannelRow[] = [];
-    for (let d = i; d < Math.min(DEVICES, i + step); d++) for (let n = 0; n < each; n++) channels.push(channel(d, n));
-    await store.write({ channels });
-  }
   process.stdout.write(`filled in ${seconds(performance.now() - start)} s, resident ${megabytes()} MB\n\n`);
+}
+
+/** Channels are made by the engine itself: ten million rows as JSON would take the time of the measurement. */
+async function fillChannels(): Promise<void> {
+  const start = performance.now();
+  const engine = await openEngine(config);
+  try {
+    await migrate(engine, config);
+    const each = Math.max(1, Math.round(CHANNELS / DEVICES));
+    const pick = (list: readonly string[], by: string): string =>
+      `[${list.map((text) => `'${text}'`).join(', ')}][1 + ${by} % ${list.length}]`;
+    const mac = (n: string): string =>
+      `concat('00:1a:', arrayStringConcat(arrayMap(b -> lower(leftPad(hex(toUInt8(bitAnd(bitShiftRight(${n}, b), 255))), 2, '0')), [24, 16, 8, 0]), ':'))`;
+    const key = (n: string): string => `concat(toString(100 + ${n} % 40), '/', ${mac(n)})`;
+    await engine.client.command({
+      query: `INSERT INTO ${config.database}.channels (device, peer, peer_kind, peer_name, type, peer_type, direction,
+          proto, port, service, encrypted, phi, is_clinical, commands, learned, first_seen, last_seen, flows, bytes_out,
+          bytes_in, version)
+        SELECT ${key('d')}, ${key('p')}, 'device', '', ${pick(TYPES, 'd')}, ${pick(TYPES, 'p')},
+          if(n % 2 = 0, 'out', 'in'), 'tcp', 1000 + n, ${pick(SERVICES, 'cityHash64(number)')} AS s,
+          multiIf(s = 'ssl', 'yes', s = '', 'unknown', 'no'), if(s IN ('hl7', 'dicom', 'intellivue'), 'yes', 'no') AS h,
+          h = 'yes', [], n % 50 != 0, ${NOW} - cityHash64(number, 1) % 2592000000 AS f, f + 1000, 10, 1000, 2000, 1
+        FROM (SELECT number, intDiv(number, ${each}) AS d, number % ${each} AS n, cityHash64(number, 2) % ${DEVICES} AS p
+          FROM numbers(${DEVICES * each}))`,
+    });
+    process.stdout.write(`${DEVICES * each} channels made in ${seconds(performance.now() - start)} s\n`);
+  } finally {
+    await engine.close();
+  }
 }
 
 async function measure(name: string, ask: (round: number) => Promise<unknown>): Promise<void> {
@@ -160,6 +154,7 @@ const config = Value.Parse(
   storeConfigSchema,
   Value.Default(storeConfigSchema, { path: folder, write: { flush_ms: 20 } }),
 );
+await fillChannels();
 const store = createStore(config, { reporter: silentReporter });
 await store.start();
 try {

@@ -63,8 +63,11 @@ export class DeviceTable {
   readonly #bindings = new Map<number, Binding>();
   readonly #usedBy = new Map<Device, number[]>();
   readonly #byAddress = new Map<number, Device>();
+  /** Routed taps: the device of a hardware address (with its segment) that leases were given to. */
+  readonly #byLease = new Map<string, Device>();
   /** The address that each device was heard with last, by slot: mostly it is heard with it again. */
   readonly #recent: (Recent | undefined)[] = [];
+  readonly #lessees = new WeakSet<Device>();
   readonly #keyOui: Uint32Array;
   readonly #keyNic: Uint32Array;
   readonly #keySegment: Uint32Array;
@@ -193,6 +196,43 @@ export class DeviceTable {
     const use = device.useAddress(ip, v6, true, nowUs);
     this.#bind(device, words, at, ip, true, source, nowUs);
     this.#remember(device, words, at, use);
+  }
+
+  /**
+   * DHCP has given an IPv4 address to a hardware address. On an access tap that is a claim of the device with that
+   * address. On a routed tap, where devices are found by IP address, it tells that another device is behind an
+   * address from now on, or the same one behind another address.
+   */
+  leased(mac: string, words: Uint32Array, at: number, segment: number, nowUs: number): void {
+    if (!this.keyedByIp) {
+      const device = this.byMac(mac, segment);
+      if (device !== undefined && !device.isGateway) this.claim(device, words, at, false, 'dhcp', nowUs);
+      return;
+    }
+    if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac) || isMulticastIp(words, at, false)) return;
+    if (!this.#networks.has(words, at, false)) return;
+    const id = bindingKey(words, at, segment);
+    const ip = this.texts.of(words, at, false);
+    const present = this.#byAddress.get(id);
+    const lessee = `${segment} ${mac}`;
+    let device = this.#byLease.get(lessee);
+    if (device !== undefined && this.devices[device.slot] !== device) device = undefined;
+    if (device === undefined) {
+      // The first lease of an address tells whose it has been; another lessee is another device.
+      const isFree = present !== undefined && !this.#lessees.has(present);
+      const vlan = this.#segments.name(segment);
+      device = isFree ? present : this.#create(`${vlan}/${mac}`, 0, 0, '', segment, vlan, nowUs);
+      this.#byLease.set(lessee, device);
+      this.#lessees.add(device);
+      if (device !== present) this.#listener.deviceAppeared(device, nowUs);
+    }
+    device.useAddress(ip, false, true, nowUs);
+    if (present === device) return;
+    this.#byAddress.set(id, device);
+    if (present === undefined) return;
+    const beforeLastUs = present.lastUs;
+    present.loseAddress(ip, nowUs);
+    this.#listener.bindingChanged({ ip, before: present, after: device, beforeLastUs, source: 'dhcp' }, nowUs);
   }
 
   /** A packet with this source address came from the device. Called at the start of flows, not per packet. */
@@ -389,6 +429,8 @@ export class DeviceTable {
     if (victim.mac !== '') this.#removeHash(victim.slot, victim.oui, victim.nic, victim.segment);
     if (victim.mac === '')
       for (const [key, device] of this.#byAddress) if (device === victim) this.#byAddress.delete(key);
+    if (victim.mac === '')
+      for (const [lessee, device] of this.#byLease) if (device === victim) this.#byLease.delete(lessee);
     for (const key of this.#usedBy.get(victim) ?? [])
       if (this.#bindings.get(key)?.device === victim) this.#bindings.delete(key);
     this.#usedBy.delete(victim);

@@ -149,6 +149,17 @@ export class IdentityObserver {
         else this.#role(rule.act, listener, speaker, heard.flow?.proto === 'tcp', nowUs);
       }
     if (heard.kind === 'dns.response') this.#named(heard, nowUs);
+    else if (heard.kind === 'dhcp.message') this.#leased(heard, nowUs);
+  }
+
+  /** A lease was given (RFC 2131 4.3.1): the address is that hardware address's from now on. */
+  #leased(heard: Heard, nowUs: number): void {
+    if (heard.text('message_type') !== 'ACK') return;
+    const mac = heard.text('mac');
+    const ip = heard.text('your_ip');
+    const segment = (heard.speaker.device ?? heard.listener?.device)?.segment;
+    if (mac === undefined || ip === undefined || segment === undefined || !readIpv4(ip, this.#words)) return;
+    this.#devices.leased(mac, this.#words, 0, segment, nowUs);
   }
 
   /** DHCP through a relay comes from the relay's MAC address and speaks of another device. */
