@@ -17,6 +17,7 @@ import type { Shape } from '../src/config/shape.ts';
 import { openDatabase } from '../src/desk/database.ts';
 import { silentReporter } from '../src/kernel/component.ts';
 import { catalogue } from '../src/telemetry/catalogue.ts';
+import { riskPage } from './risk-page.ts';
 import { exposedName } from '../src/telemetry/index.ts';
 
 const NOTICE = '<!-- Written by scripts/reference.ts; `npm run docs` writes it again. -->';
@@ -170,6 +171,7 @@ export async function accessReference(): Promise<string> {
 
 /** Pages by their path in the repository. */
 export const pages: Record<string, () => string | Promise<string>> = {
+  'docs/explanation/risk.md': () => riskPage(NOTICE),
   'docs/reference/access.md': accessReference,
   'docs/reference/configuration.md': configurationReference,
   'docs/reference/metrics.md': metricsReference,
