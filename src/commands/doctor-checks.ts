@@ -118,6 +118,18 @@ export function checkDataFolder(folder: string): Finding[] {
   return findings;
 }
 
+/** Where state lies, how old the newest is, and whether it is encrypted. */
+export function checkState(folder: string, newestMs: number | undefined, hasKey: boolean, nowMs: number): Finding {
+  const age =
+    newestMs === undefined
+      ? 'nothing is stored yet'
+      : `stored ${Math.max(0, Math.round((nowMs - newestMs) / 1000))} s ago`;
+  const detail = `${folder}, ${age}, ${hasKey ? 'encrypted' : 'not encrypted: no key is set'}`;
+  if (hasKey) return { name: 'state', status: 'ok', detail };
+  const remedy = 'set state.key_file: see docs/how-to/backup.md';
+  return { name: 'state', status: 'warning', detail, remedy };
+}
+
 export function checkFreeSpace(bytes: number): Finding {
   const name = 'disk space';
   const detail = `${gib(bytes)} free`;

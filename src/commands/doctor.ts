@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../config/index.ts';
-import { EXIT } from '../kernel/errors.ts';
+import { EXIT, describeError } from '../kernel/errors.ts';
 import { tame } from '../lib/tame.ts';
 import type { Finding } from './doctor-checks.ts';
 import { examples } from './frame.ts';
@@ -75,7 +75,28 @@ async function* examine(file: string | undefined): AsyncGenerator<Finding> {
   yield checks.checkReach(config.api, config.access.sign_in);
   if (config.access.sign_in === 'required') yield* await adminFinding(config);
   if (store.mode === 'embedded') yield* checks.checkDataFolder(store.path);
+  if (config.state.enabled) yield await stateFinding(config);
   yield await checks.checkByTrying('ClickHouse', async () => answerOfClickHouse(store));
+}
+
+async function stateFinding(config: Config): Promise<Finding> {
+  const { checkState } = await import('./doctor-checks.ts');
+  const { readdirSync, statSync } = await import('node:fs');
+  const { stateFolder } = await import('../app/state.ts');
+  const { readStateKeys } = await import('../state/seal.ts');
+  const folder = stateFolder(config);
+  let newest: number | undefined;
+  try {
+    for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
+      if (name.endsWith('.manifest')) newest = Math.max(newest ?? 0, statSync(join(folder, name)).mtimeMs);
+  } catch {
+    // Not there yet.
+  }
+  try {
+    return checkState(folder, newest, (await readStateKeys(config.state.key_file, process.env)).size > 0, Date.now());
+  } catch (error) {
+    return { name: 'state', status: 'failed', detail: describeError(error), remedy: 'correct state.key_file' };
+  }
 }
 
 /** Whether somebody can make others users; the desk is only looked at, never made. */
