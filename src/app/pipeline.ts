@@ -5,7 +5,6 @@ import type { FrameSource } from '../kernel/frames.ts';
 import { silentReporter } from '../kernel/component.ts';
 import type { Reporter } from '../kernel/component.ts';
 import type { RowBatch } from '../kernel/rows.ts';
-import type { StateStore } from '../state/store.ts';
 import { createLiveSource } from '../sources/index.ts';
 import { buildHotPath } from './build.ts';
 import type { BuiltHotPath } from './build.ts';
@@ -65,8 +64,6 @@ export interface PipelineHost {
   /** Is given what to call when people decide something. */
   onDecide?(apply: (decisions: readonly Decision[]) => void): void;
   readonly reporter: Reporter;
-  /** Where state lies with `state.store: clickhouse`. */
-  readonly state?: StateStore;
 }
 
 /** Rows are handed over when there are so many, or after so long; devices are written so often. */
@@ -99,7 +96,7 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
     request.interface === undefined || !config.state.enabled
       ? undefined
       : await LiveState.take(
-          await createKeeper(config, host.reporter, host.state),
+          await createKeeper(config, host.reporter),
           `live-${request.interface.replace(/[^\w.-]/g, '_')}`,
           config.state.every_s,
           host.reporter,

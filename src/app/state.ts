@@ -6,7 +6,6 @@ import { createStateKeeper } from '../state/keeper.ts';
 import type { StateKeeper } from '../state/keeper.ts';
 import { readStateKeys } from '../state/seal.ts';
 import { noStore } from '../state/store.ts';
-import type { StateStore } from '../state/store.ts';
 
 /** The folder in which state lies where nothing is said: beside the data. */
 export function stateFolder(config: Config): string {
@@ -14,16 +13,9 @@ export function stateFolder(config: Config): string {
   return config.state.dir ?? join(data, 'state');
 }
 
-/**
- * @param database where the state lies with `store: clickhouse`
- * @throws WardwatchError WW_CONFIG where the keys cannot be read
- */
-export async function createKeeper(config: Config, reporter: Reporter, database?: StateStore): Promise<StateKeeper> {
+/** @throws WardwatchError WW_CONFIG where the keys cannot be read */
+export async function createKeeper(config: Config, reporter: Reporter): Promise<StateKeeper> {
   const keys = await readStateKeys(config.state.key_file, process.env);
-  const store = !config.state.enabled
-    ? noStore
-    : config.state.store === 'clickhouse' && database !== undefined
-      ? database
-      : createFolderStore(stateFolder(config));
+  const store = config.state.enabled ? createFolderStore(stateFolder(config)) : noStore;
   return createStateKeeper(store, { keys, reporter });
 }

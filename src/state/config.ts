@@ -13,13 +13,9 @@ export const stateConfigSchema = Type.Object(
         minLength: 1,
         description:
           'Folder of the state; default: `state` beside the data. Detectors that share partitions need one that all ' +
-          'of them can reach, or `store: clickhouse`.',
+          'of them can reach.',
       }),
     ),
-    store: Type.Union([Type.Literal('folder'), Type.Literal('clickhouse')], {
-      default: 'folder',
-      description: 'Where it lies: in a folder, or in the ClickHouse database of `store`.',
-    }),
     every_s: Type.Integer({
       default: 30,
       minimum: 1,

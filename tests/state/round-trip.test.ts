@@ -10,7 +10,7 @@ import { gathered, play, pointsInside } from './paths.ts';
 import type { Outcome, Run } from './paths.ts';
 
 /** As many cuts as one wants to wait for; more of them by `WARDWATCH_STATE_CUTS`. */
-const CUTS = Number(process.env['WARDWATCH_STATE_CUTS'] ?? 4);
+const CUTS = Number(process.env['WARDWATCH_STATE_CUTS'] ?? 3);
 const SLOW = 180_000;
 
 function randomCuts(seed: number, frames: number, n: number): number[] {
@@ -54,7 +54,7 @@ describeWithCaptures(
     it(
       'inside of messages, whose beginning is read once more',
       async () => {
-        const points = await pointsInside(run, 150);
+        const points = await pointsInside(run, 300);
         expect(points.length).toBeGreaterThan(3);
         const random = createPrng(2);
         expectSame(
