@@ -280,7 +280,8 @@ export class Streams {
   restore(saved: unknown): void {
     const { services, flows, left, counters } = saved as StoredStreams;
     const table = this.#tracker.flows;
-    for (let slot = 0; slot < table.usedSlots; slot++) {
+    const { usedSlots } = table;
+    for (let slot = 0; slot < usedSlots; slot++) {
       const name = services[table.service(slot) - 1];
       table.setService(slot, name === undefined ? 0 : this.services.indexOf(name) + 1);
     }
