@@ -3,13 +3,17 @@
  * what was raised for nothing; then days with attacks: which were found, and how soon.
  *
  *   node benchmarks/detection/soak.ts [--seeds 1,2,3] [--devices 200] [--learn 24] [--watch 72] [--thin 30]
- *                                     [--part benign|attacks] [--write]
+ *                                     [--part benign|attacks] [--keep DIR] [--write]
+ *
+ * With --keep the outcome of every benign run is kept in DIR, and the table is made of all that lie there: runs of
+ * other hours, seeds and sizes of site add up, and what has run already is not run again.
  *
  * Rates below a minute are thinned (--thin), so a run takes minutes; real traffic is denser. Nothing may be tuned on
  * the outcome: the simulator is a check, not a teacher. With --write the tables go into benchmarks/detection/SOAK.md.
  */
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildHotPath } from '../../src/app/build.ts';
 import { isAlert } from '../../src/alerts/correlator.ts';
@@ -69,6 +73,43 @@ async function run(options: SimulationOptions): Promise<Outcome> {
   };
 }
 
+/** A benign run as it is kept: what was raised, each with what happened there. */
+interface BenignRun {
+  readonly commit: string;
+  readonly seed: number;
+  readonly devices: number;
+  readonly watch: number;
+  readonly deviceDays: number;
+  readonly frames: number;
+  readonly seconds: number;
+  readonly raised: readonly (Pick<AlertRow, 'detector' | 'severity_id' | 'device_type' | 'message' | 'time'> & {
+    readonly change: string;
+    readonly alert: boolean;
+  })[];
+}
+
+async function benignRun(options: SimulationOptions, commit: string): Promise<BenignRun> {
+  const result = await run(options);
+  return {
+    commit,
+    seed: options.seed,
+    devices: options.devices,
+    watch: options.hours - options.quietHours,
+    deviceDays: result.deviceDays,
+    frames: result.truth.frames,
+    seconds: result.seconds,
+    raised: result.alerts.map((row) => ({
+      detector: row.detector,
+      severity_id: row.severity_id,
+      device_type: row.device_type,
+      message: row.message,
+      time: row.time,
+      change: changeOf(row, result.truth),
+      alert: isAlert(row),
+    })),
+  };
+}
+
 /** Upper end of the one-sided 95 % interval for the mean of a Poisson variable that was `n` once. */
 function upper95(n: number): number {
   let low = n;
@@ -121,6 +162,7 @@ const { values: args } = parseArgs({
     watch: { type: 'string', default: '72' },
     thin: { type: 'string', default: '30' },
     part: { type: 'string' },
+    keep: { type: 'string' },
     write: { type: 'boolean', default: false },
   },
 });
@@ -140,24 +182,31 @@ const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding:
 say(`Commit ${commit}, Node ${process.version}, seeds ${args.seeds}: \`node benchmarks/detection/soak.ts\`.`);
 say();
 say(
-  `A site of ${args.devices} devices learns ${learn} h of event time, then learning is closed. Traffic is thinner than life: ` +
+  `A site learns ${learn} h of event time, then learning is closed. Traffic is thinner than life: ` +
     `periods below a minute are ${args.thin} times longer. Nothing was tuned on this.`,
 );
 
 if (args.part !== 'attacks') {
-  const alerts: { alert: AlertRow; truth: Truth; seed: number }[] = [];
-  const notices: typeof alerts = [];
-  let deviceDays = 0;
-  let frames = 0;
+  const runs: BenignRun[] = [];
+  if (args.keep !== undefined) mkdirSync(args.keep, { recursive: true });
   for (const seed of seeds) {
-    const result = await run({ ...common, hours: learn + watch, seed, attacks: [], changes: true });
-    deviceDays += result.deviceDays;
-    frames += result.truth.frames;
-    for (const alert of result.alerts) (isAlert(alert) ? alerts : notices).push({ alert, truth: result.truth, seed });
+    const name = `benign-${args.devices}x${learn}+${watch}-thin${args.thin}-${seed}.json`;
+    if (args.keep !== undefined && readdirSync(args.keep).includes(name)) continue;
+    const result = await benignRun({ ...common, hours: learn + watch, seed, attacks: [], changes: true }, commit);
+    if (args.keep === undefined) runs.push(result);
+    else writeFileSync(join(args.keep, name), JSON.stringify(result));
     console.error(
-      `seed ${seed}: ${result.alerts.filter(isAlert).length} alerts, ${result.truth.frames} frames, ${result.seconds.toFixed(0)} s`,
+      `seed ${seed}: ${result.raised.filter((r) => r.alert).length} alerts, ${result.deviceDays.toFixed(0)} device-days, ${result.frames} frames, ${result.seconds.toFixed(0)} s`,
     );
   }
+  if (args.keep !== undefined)
+    for (const file of readdirSync(args.keep).sort())
+      if (file.startsWith('benign-')) runs.push(JSON.parse(readFileSync(join(args.keep, file), 'utf8')) as BenignRun);
+  const deviceDays = runs.reduce((sum, r) => sum + r.deviceDays, 0);
+  const frames = runs.reduce((sum, r) => sum + r.frames, 0);
+  const raised = runs.flatMap((r) => r.raised.map((row) => ({ ...row, seed: r.seed })));
+  const alerts = raised.filter((row) => row.alert);
+  const notices = raised.filter((row) => !row.alert);
   say();
   say('## Benign: legitimate changes only');
   say();
@@ -165,20 +214,30 @@ if (args.part !== 'attacks') {
     `${deviceDays.toFixed(0)} device-days watched (devices present x days), ${frames} frames with those of learning.`,
   );
   say();
+  say('| site | hours watched | seeds | device-days | alerts | commit |');
+  say('| --- | --- | --- | --- | --- | --- |');
+  const kinds = Map.groupBy(runs, (r) => `${r.devices} devices | ${r.watch}`);
+  for (const [kind, of] of kinds) {
+    const n = of.reduce((sum, r) => sum + r.raised.filter((row) => row.alert).length, 0);
+    const days = of.reduce((sum, r) => sum + r.deviceDays, 0).toFixed(0);
+    const commits = [...new Set(of.map((r) => r.commit))].join(', ');
+    say(`| ${kind} | ${of.map((r) => r.seed).join(', ')} | ${days} | ${n} | ${commits} |`);
+  }
+  say();
   say('| what | rows | per device-day | upper 95 % bound | goal |');
   say('| --- | --- | --- | --- | --- |');
   for (const [label, n, goal] of [
     ['alerts (medium and above)', alerts.length, '0.005'],
-    ['notices: low', notices.filter((a) => a.alert.severity_id === LOW).length, ''],
-    ['notices: informational', notices.filter((a) => a.alert.severity_id < LOW).length, ''],
+    ['notices: low', notices.filter((a) => a.severity_id === LOW).length, ''],
+    ['notices: informational', notices.filter((a) => a.severity_id < LOW).length, ''],
   ] as const)
     say(`| ${label} | ${n} | ${(n / deviceDays).toFixed(4)} | ${(upper95(n) / deviceDays).toFixed(4)} | ${goal} |`);
-  const groups = new Map<string, { n: number; example: AlertRow; seed: number; cells: string[] }>();
-  for (const { alert, truth, seed } of [...alerts, ...notices]) {
-    const cells = [alert.detector, String(alert.severity_id), changeOf(alert, truth), alert.device_type];
-    const key = [...cells, shapeOf(alert.message)].join('|');
+  const groups = new Map<string, { n: number; example: (typeof raised)[number]; cells: string[] }>();
+  for (const row of [...alerts, ...notices]) {
+    const cells = [row.detector, String(row.severity_id), row.change, row.device_type];
+    const key = [...cells, shapeOf(row.message)].join('|');
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { n: 1, example: alert, seed, cells });
+    if (group === undefined) groups.set(key, { n: 1, example: row, cells });
     else group.n++;
   }
   say();
@@ -192,10 +251,10 @@ if (args.part !== 'attacks') {
   const sorted = [...groups.values()].sort(
     (a, b) => b.example.severity_id - a.example.severity_id || b.n - a.n || (a.cells.join() < b.cells.join() ? -1 : 1),
   );
-  for (const { n, example, seed, cells } of sorted) {
+  for (const { n, example, cells } of sorted) {
     const when = new Date(example.time).toISOString().slice(0, 19);
     const text = example.message.replaceAll('|', '\\|');
-    say(`| ${n} | ${cells[1]} | ${cells[0]} | ${cells[2]} | ${cells[3]} | ${text} (seed ${seed}, ${when}) |`);
+    say(`| ${n} | ${cells[1]} | ${cells[0]} | ${cells[2]} | ${cells[3]} | ${text} (seed ${example.seed}, ${when}) |`);
   }
 }
 
