@@ -1,11 +1,8 @@
-import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { LEARN_S, casesOf, hostsOf, playCase } from '../support/case.ts';
 import { builtIn } from '../support/traffic.ts';
 
-const withCases = builtIn().filter((id) => existsSync(new URL(`../../detectors/${id}/cases/`, import.meta.url)));
-
-describe.each(withCases)('%s', (id) => {
+describe.each(builtIn())('%s', (id) => {
   const cases = casesOf(id);
 
   it('has a case that fires, a near miss and a benign one', () => {

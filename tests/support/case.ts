@@ -3,6 +3,7 @@
  * seconds after learning was closed; `learned` steps happen while it goes on.
  */
 import { readFileSync, readdirSync } from 'node:fs';
+import { dicom, hl7, modbus, smb, spoken } from './dialogues.ts';
 import { Traffic, runDetectors } from './traffic.ts';
 import type { Host, RunOptions, RunOutcome, Turn } from './traffic.ts';
 import { WARD, ward } from './ward.ts';
@@ -30,6 +31,19 @@ export interface Step {
   readonly parameters?: readonly number[];
   readonly accepted?: boolean;
   readonly answered?: boolean;
+  /** What is said: `> ` by the client, `< ` by the server. */
+  readonly lines?: readonly string[];
+  readonly name?: string;
+  readonly deed?: string;
+  readonly count?: number;
+  /** HL7: application, message, first control number and acknowledgement. DICOM: titles. */
+  readonly as?: string;
+  readonly called?: string;
+  readonly message?: string;
+  readonly control?: number;
+  readonly code?: string;
+  readonly destination?: string;
+  readonly icmp?: number;
 }
 
 export interface DetectorCase {
@@ -194,6 +208,64 @@ function play(t: Traffic, hosts: ReadonlyMap<string, Host>, step: Step, start: n
               { fromClient: false, data: step.accepted === true ? '230 welcome\r\n' : '530 wrong\r\n' },
             ],
           });
+      break;
+    case 'talk':
+      for (const at of moments())
+        for (const target of targets()) t.tcp(at, from(), target, ports[0]!, { turns: spoken(step.lines ?? []) });
+      break;
+    case 'hl7':
+      for (const at of moments())
+        for (const target of targets()) {
+          const control = `${step.as ?? ''}-${(step.control ?? 0) + n}`;
+          t.tcp(at, from(), target, 2575, {
+            turns: hl7(
+              step.as ?? '',
+              step.message ?? 'ORU^R01',
+              control,
+              60 + Math.floor(t.random() * 40),
+              step.code ?? 'AA',
+            ),
+          });
+        }
+      break;
+    case 'dicom':
+      for (const at of moments())
+        for (const target of targets()) {
+          const deed = step.deed as 'find' | 'move' | 'refused';
+          const calling = (step.as ?? 'AE').replace('#', String(n));
+          t.tcp(at, from(), target, 104, {
+            turns: dicom(calling, step.called ?? 'PACS', deed, step.count ?? 1, step.destination ?? ''),
+          });
+        }
+      break;
+    case 'smb':
+      for (const at of moments())
+        for (const target of targets()) {
+          const deed = step.deed as 'read' | 'save' | 'encrypt';
+          t.tcp(at, from(), target, 445, { turns: smb(deed, step.count ?? 1, n * 1000) });
+        }
+      break;
+    case 'modbus':
+      for (const at of moments())
+        for (const target of targets())
+          t.tcp(at, from(), target, 502, { turns: modbus(step.deed as 'read' | 'write', step.count ?? 1) });
+      break;
+    case 'dns':
+      for (const at of moments()) {
+        // Not in order, so that no two names begin alike.
+        const label = Buffer.from(String(Math.imul(n + 1, 0x9e3779b1) >>> 0)).toString('hex');
+        for (const target of targets())
+          t.dns(at, from(), target, step.name!.replace('#', label), step.answered === false ? '' : '10.9.0.23');
+      }
+      break;
+    case 'icmp':
+      for (const at of moments()) for (const target of targets()) t.icmp(at, from(), target, step.icmp ?? 8);
+      break;
+    case 'icmp6':
+      for (const at of moments()) t.icmp6(at, from(), targets()[0], step.icmp ?? 135, hosts.get(step.claim ?? ''));
+      break;
+    case 'dhcpv6':
+      for (const at of moments()) t.dhcpv6(at, step.message ?? 'SOLICIT', from(), targets()[0]);
       break;
     case 'silence':
       t.silence(

@@ -10,6 +10,7 @@ import { buildHotPath } from '../../src/app/build.ts';
 
 const ETHERNET = 1;
 const BROADCAST = 'ff:ff:ff:ff:ff:ff';
+const ALL_NODES = Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
 
 export interface Host {
   readonly name: string;
@@ -153,6 +154,66 @@ export class Traffic {
     }
   }
 
+  /** One ICMP message of a type and 32 bytes. */
+  icmp(at: number, from: Host, to: Host, type: number): void {
+    const p = new Uint8Array(40);
+    p[0] = type;
+    this.ip(at, from, to.ip, to.mac, 1, p);
+  }
+
+  /** IPv6 from the link-local address made of the sender's IPv4 address; `to` undefined: all nodes. */
+  ip6(at: number, from: Host, fromIp: Uint8Array, to: Host | undefined, proto: number, payload: Uint8Array): void {
+    const p = new Uint8Array(40 + payload.length);
+    const view = new DataView(p.buffer);
+    p[0] = 0x60;
+    view.setUint16(4, payload.length);
+    p[6] = proto;
+    p[7] = 255;
+    p.set(fromIp, 8);
+    p.set(to === undefined ? ALL_NODES : linkLocal(to), 24);
+    p.set(payload, 40);
+    const pseudo = sum16(p.subarray(8, 40), 0) + proto + payload.length;
+    view.setUint16(40 + (proto === 58 ? 2 : 6), checksum(p.subarray(40), pseudo) || 0xffff);
+    this.ethernet(at, from.mac, to === undefined ? '33:33:00:00:00:01' : to.mac, 0x86dd, p);
+  }
+
+  /** Neighbour discovery (RFC 4861): of 134 a router's lifetime, of 136 the address of `claims` with the own hardware address. */
+  icmp6(at: number, from: Host, to: Host | undefined, type: number, claims: Host = from): void {
+    const p = new Uint8Array(type === 134 ? 24 : 32);
+    p[0] = type;
+    if (type === 134) {
+      p[4] = 64;
+      p[6] = 7;
+      p.set([1, 1, ...macBytes(from.mac)], 16);
+    } else {
+      // Override; solicited where it goes to one host.
+      if (type === 136) p[4] = to === undefined ? 0x20 : 0x60;
+      p.set(linkLocal(claims), 8);
+      p.set([type === 136 ? 2 : 1, 1, ...macBytes(from.mac)], 24);
+    }
+    this.ip6(at, from, linkLocal(type === 136 ? claims : from), to, 58, p);
+  }
+
+  /** A DHCPv6 message (RFC 8415) with both identifiers, made of hardware addresses. */
+  dhcpv6(at: number, type: string, from: Host, to: Host | undefined): void {
+    const code = { SOLICIT: 1, ADVERTISE: 2, REQUEST: 3, REPLY: 7, RECONFIGURE: 10 }[type] ?? 1;
+    const answers = code === 2 || code === 7 || code === 10;
+    const id = (option: number, host: Host): number[] => [0, option, 0, 10, 0, 3, 0, 1, ...macBytes(host.mac)];
+    const client = answers ? (to ?? from) : from;
+    const options = [
+      ...id(1, client),
+      ...(answers ? id(2, from) : []),
+      ...(answers ? [0, 23, 0, 16, ...linkLocal(from)] : []),
+    ];
+    const p = new Uint8Array(8 + 4 + options.length);
+    const view = new DataView(p.buffer);
+    view.setUint16(0, answers ? 547 : 546);
+    view.setUint16(2, answers ? 546 : 547);
+    view.setUint16(4, p.length);
+    p.set([code, 0x12, 0x34, 0x56, ...options], 8);
+    this.ip6(at, from, linkLocal(from), to, 17, p);
+  }
+
   /** A TCP conversation from its SYN on; gives the time at which it is over. */
   tcp(at: number, client: Host, server: Host, port: number, options: TcpOptions = {}): number {
     const { outcome = 'ok', turns = [], open = false } = options;
@@ -222,16 +283,16 @@ export class Traffic {
     if (bytesOf(answer).length > 0) this.udp(at + 0.001, server, client, port, from, answer);
   }
 
-  /** DNS query for an A record and its answer. */
-  dns(at: number, client: Host, server: Host, name: string, address: string): void {
+  /** DNS query for an A record and its answer; without an address there is no such name. */
+  dns(at: number, client: Host, server: Host, name: string, address = ''): void {
     const labels = name.split('.').flatMap((l) => [l.length, ...Buffer.from(l, 'latin1')]);
     const id = Math.floor(this.random() * 65_536);
     const question = [...labels, 0, 0, 1, 0, 1];
-    const head = (flags: number, answers: number): number[] => [
+    const head = (flags: number, answers: number, code = 0x80): number[] => [
       id >> 8,
       id & 255,
       flags,
-      answers === 0 ? 0 : 0x80,
+      flags === 1 ? 0 : code,
       0,
       1,
       0,
@@ -241,14 +302,16 @@ export class Traffic {
       0,
       0,
     ];
-    const answer = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...ipBytes(address)];
+    const answer = address === '' ? [] : [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...ipBytes(address)];
     this.ask(
       at,
       client,
       server,
       53,
       Uint8Array.from([...head(1, 0), ...question]),
-      Uint8Array.from([...head(0x81, 1), ...question, ...answer]),
+      address === ''
+        ? Uint8Array.from([...head(0x81, 0, 0x83), ...question])
+        : Uint8Array.from([...head(0x81, 1), ...question, ...answer]),
     );
   }
 
@@ -448,6 +511,14 @@ function macText(bytes: Uint8Array, at: number): string {
 
 function ipBytes(ip: string): number[] {
   return ip.split('.').map(Number);
+}
+
+/** fe80:: and the IPv4 address in the last four bytes. */
+function linkLocal(host: Host): Uint8Array {
+  const address = new Uint8Array(16);
+  address.set([0xfe, 0x80]);
+  address.set(ipBytes(host.ip), 12);
+  return address;
 }
 
 function bytesOf(data: Uint8Array | string | number): Uint8Array {
