@@ -1,16 +1,18 @@
-import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
-import { gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib';
+import { constants, gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import type { ISocketFactory, Kafka, KafkaConfig, LogEntry } from 'kafkajs';
 import type { LogLevel, Reporter } from '../../kernel/component.ts';
 import { describeError, WardwatchError } from '../../kernel/errors.ts';
 import type { KafkaBusConfig, KafkaConnectionConfig } from './config.ts';
+import { readSetting, signIn } from './sign-in.ts';
 
 /** Most bytes that one compressed batch may grow to: a few records that claim more are not believed. */
 const MAX_INFLATED_BYTES = 64 * 1024 * 1024;
 
+/** Level 1: level 3 makes frames a twentieth smaller and takes a third more time (docs/decisions/0008). */
+const zstdLevel = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 const inflateLimit = { maxOutputLength: MAX_INFLATED_BYTES };
 
 /**
@@ -19,14 +21,14 @@ const inflateLimit = { maxOutputLength: MAX_INFLATED_BYTES };
  */
 function setCodecs(): void {
   const [toGzip, fromGzip] = [promisify<Buffer, Buffer>(gzip), promisify(gunzip)];
-  const [toZstd, fromZstd] = [promisify<Buffer, Buffer>(zstdCompress), promisify(zstdDecompress)];
+  const [toZstd, fromZstd] = [promisify(zstdCompress), promisify(zstdDecompress)];
   kafkajs.CompressionCodecs[kafkajs.CompressionTypes.GZIP] = () => ({
     compress: (encoder: { buffer: Buffer }) => toGzip(encoder.buffer),
     decompress: (bytes: Buffer) => fromGzip(bytes, inflateLimit),
   });
   Object.assign(kafkajs.CompressionCodecs, {
     [kafkajs.CompressionTypes.ZSTD]: () => ({
-      compress: (encoder: { buffer: Buffer }) => toZstd(encoder.buffer),
+      compress: (encoder: { buffer: Buffer }) => toZstd(encoder.buffer, zstdLevel),
       decompress: (bytes: Buffer) => fromZstd(bytes, inflateLimit),
     }),
   });
@@ -82,34 +84,6 @@ function logTo(reporter: Reporter): (entry: LogEntry) => void {
   };
 }
 
-async function readSetting(file: string, what: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new WardwatchError(
-      'WW_CONFIG',
-      `The file of kafka.${what} cannot be read: ${describeError(error)}.`,
-      `Correct kafka.${what}, or let the account that runs Wardwatch read the file.`,
-      { cause: error },
-    );
-  }
-}
-
-async function passwordOf(sasl: NonNullable<KafkaConnectionConfig['sasl']>): Promise<string> {
-  if (sasl.password_file !== undefined) {
-    return (await readSetting(sasl.password_file, 'sasl.password_file')).replace(/\r?\n$/, '');
-  }
-  const password = sasl.password_env === undefined ? undefined : process.env[sasl.password_env];
-  if (password === undefined || password === '') {
-    throw new WardwatchError(
-      'WW_CONFIG',
-      `There is no password for the Kafka user ${sasl.username}.`,
-      'Set kafka.sasl.password_file to a file that holds it, or kafka.sasl.password_env to a set variable.',
-    );
-  }
-  return password;
-}
-
 /**
  * A kafkajs client with the settings of the configuration; nothing is connected yet.
  * @param socketFactory opens connections in place of kafkajs' own way
@@ -143,12 +117,7 @@ export async function createClient(
     };
   }
   if (config.sasl !== undefined) {
-    const { mechanism, username } = config.sasl;
-    const account = { username, password: await passwordOf(config.sasl) };
-    // Spelled out, because the type of kafkajs is one of three and not one with three names.
-    if (mechanism === 'plain') settings.sasl = { mechanism, ...account };
-    else if (mechanism === 'scram-sha-256') settings.sasl = { mechanism, ...account };
-    else settings.sasl = { mechanism, ...account };
+    settings.sasl = await signIn(config.sasl);
   }
   return new kafkajs.Kafka(settings);
 }

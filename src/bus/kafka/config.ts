@@ -33,13 +33,46 @@ export const kafkaConnectionParts = {
   sasl: Type.Optional(
     Type.Object(
       {
-        mechanism: Type.Union([Type.Literal('plain'), Type.Literal('scram-sha-256'), Type.Literal('scram-sha-512')], {
-          default: 'scram-sha-512',
-          description: 'Way of signing in. `plain` only over TLS.',
-        }),
-        username: Type.String({ minLength: 1, description: 'User name at the broker.' }),
+        mechanism: Type.Union(
+          [
+            Type.Literal('plain'),
+            Type.Literal('scram-sha-256'),
+            Type.Literal('scram-sha-512'),
+            Type.Literal('oauthbearer'),
+          ],
+          {
+            default: 'scram-sha-512',
+            description: 'Way of signing in. `plain` and `oauthbearer` only over TLS. `oauthbearer` needs `oauth`.',
+          },
+        ),
+        username: path('User name at the broker; not for `oauthbearer`.'),
         password_file: path('File that holds the password and nothing else.'),
         password_env: path('Name of the environment variable that holds the password.'),
+        oauth: Type.Optional(
+          Type.Object(
+            {
+              token_file: path('File that holds a token; it is read again whenever one is needed.'),
+              token_command: Type.Optional(
+                Type.Array(Type.String({ minLength: 1 }), {
+                  minItems: 1,
+                  maxItems: 64,
+                  description: 'Program and its arguments that write a token to standard output; no shell is used.',
+                }),
+              ),
+              token_url: Type.Optional(
+                Type.String({
+                  pattern: '^https://|^http://(127\\.0\\.0\\.1|localhost|\\[::1\\])[:/]',
+                  description: 'Where a token is given for client credentials (RFC 6749 section 4.4).',
+                }),
+              ),
+              client_id: path('Client at `token_url`.'),
+              client_secret_file: path('File that holds the secret of the client and nothing else.'),
+              client_secret_env: path('Name of the environment variable that holds the secret of the client.'),
+              scope: path('Scope to ask for at `token_url`.'),
+            },
+            { additionalProperties: false, description: 'Where a token comes from: one of file, command and URL.' },
+          ),
+        ),
       },
       { additionalProperties: false, description: 'Signing in at the brokers.' },
     ),
@@ -79,9 +112,26 @@ export const kafkaBusConfigSchema = Type.Object(
       description: 'Longest time that frames wait for a record to fill.',
     }),
     compression: Type.Union([Type.Literal('none'), Type.Literal('gzip'), Type.Literal('zstd')], {
-      default: 'none',
-      description: 'Compression of what is written. All three are read, whatever is set here.',
+      default: 'zstd',
+      description:
+        'Compression of what is written. All three are read, whatever is set here. Encrypted records are compressed ' +
+        'by zstd before they are encrypted, whatever is set here.',
     }),
+    encryption: Type.Optional(
+      Type.Object(
+        {
+          key_file: path(
+            'File of keys, a line each: a name, a colon and 32 bytes in base64. The first one writes (AES-256-GCM), ' +
+              'all read. The environment variable WARDWATCH_FRAMES_KEYS may hold the same text instead.',
+          ),
+          refuse_plain: Type.Boolean({
+            default: false,
+            description: 'Records that are not encrypted go to the dead letters, once every sensor has a key.',
+          }),
+        },
+        { additionalProperties: false, description: 'Encryption of each record, beside TLS to the brokers.' },
+      ),
+    ),
     max_unacknowledged_bytes: Type.Integer({
       default: 16_777_216,
       minimum: 1_048_576,

@@ -8,6 +8,8 @@ import { encodePcapng } from '../../sources/pcap/writer.ts';
 import type { BusPositions, FramePublisher } from '../bus.ts';
 import { brokerError, createClient } from './client.ts';
 import type { KafkaBusConfig } from './config.ts';
+import { readFrameKeys, sealValue } from '../keys.ts';
+import type { FrameKeys } from '../keys.ts';
 import { checkTopic } from './topics.ts';
 
 /** Bytes of one request for a partition: the broker takes a record batch of 1 MiB by default. */
@@ -24,7 +26,10 @@ const compressionTypes = {
 } as const;
 
 interface PackedRecord {
+  /** As it goes to the broker: encrypted where there is a key. */
   readonly value: Buffer;
+  /** Before that: what counts as unacknowledged. */
+  readonly bytes: number;
   readonly frames: number;
 }
 
@@ -75,6 +80,7 @@ function mayPass(error: unknown): boolean {
 export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: Reporter }): FramePublisher {
   const { reporter } = deps;
   const lanes = new Map<number, Lane>();
+  let keys: FrameKeys = new Map();
   let producer: Producer | undefined;
   let unacknowledgedBytes = 0;
   let unacknowledgedFrames = 0;
@@ -117,7 +123,8 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
       lane.open.length === 1 && first !== undefined
         ? Buffer.from(first.buffer, first.byteOffset, first.byteLength)
         : Buffer.concat(lane.open, lane.openBytes);
-    lane.ready.push({ value, frames: lane.openFrames });
+    const sealed = keys.size === 0 ? value : sealValue(value, `${config.topic}[${lane.partition}]`, keys);
+    lane.ready.push({ value: sealed, bytes: value.length, frames: lane.openFrames });
     lane.open = [];
     lane.openBytes = 0;
     lane.openFrames = 0;
@@ -136,7 +143,9 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
     let pause = 100;
     for (;;) {
       try {
-        const request = { topic: config.topic, messages, acks: -1, compression: compressionTypes[config.compression] };
+        // What is encrypted does not get smaller.
+        const compression = compressionTypes[keys.size === 0 ? config.compression : 'none'];
+        const request = { topic: config.topic, messages, acks: -1, compression };
         const [answer] = await producer!.send(request);
         return BigInt(answer?.baseOffset ?? -1);
       } catch (error) {
@@ -155,12 +164,14 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
     lane.isSending = true;
     while (lane.ready.length > 0 && failure === undefined && !stopped) {
       let count = 0;
+      let size = 0;
       let bytes = 0;
       let frames = 0;
       while (count < lane.ready.length) {
         const record = lane.ready[count]!;
-        if (count > 0 && bytes + record.value.length > REQUEST_BYTES) break;
-        bytes += record.value.length;
+        if (count > 0 && size + record.value.length > REQUEST_BYTES) break;
+        size += record.value.length;
+        bytes += record.bytes;
         frames += record.frames;
         count++;
       }
@@ -217,6 +228,7 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
 
   return {
     async start(): Promise<void> {
+      keys = await readFrameKeys(config.encryption?.key_file);
       const kafka = await createClient(config, reporter);
       await checkTopic(kafka, config);
       producer = kafka.producer({

@@ -8,6 +8,8 @@ import { decodeCapture } from '../../sources/pcap/decode.ts';
 import type { BusDelivery, BusPositions, FrameSubscription, SubscribeOptions } from '../bus.ts';
 import { brokerError, createClient } from './client.ts';
 import type { KafkaBusConfig } from './config.ts';
+import { isSealed, openValue, readFrameKeys } from '../keys.ts';
+import type { FrameKeys } from '../keys.ts';
 import { checkTopic, deadLetterTopic, startPositions } from './topics.ts';
 
 /** How long the broker may wait for records before it answers a fetch with none. */
@@ -37,11 +39,23 @@ interface Assignment {
   readonly setReady: () => void;
 }
 
+interface Reading {
+  readonly keys: FrameKeys;
+  readonly refusesPlain: boolean;
+}
+
 /**
  * The frames of a record's value, which is a capture, whole in itself; or why it cannot be read. What is
- * damaged behind its first frames gives those. Nothing is copied: the batch lies over the value.
+ * damaged behind its first frames gives those. The batch lies over the value; only what was encrypted is copied.
  */
-function read(value: Buffer, origin: string): FrameBatch | string {
+function read(stored: Buffer, place: string, offset: bigint, reading: Reading): FrameBatch | string {
+  let value = stored;
+  if (isSealed(stored)) {
+    const opened = openValue(stored, place, reading.keys);
+    if (typeof opened === 'string') return opened;
+    value = opened;
+  } else if (reading.refusesPlain) return 'not encrypted';
+  const origin = `${place}@${offset}`;
   try {
     const { batch, report } = decodeCapture(value, origin);
     return batch.count === 0 && report.truncated ? 'damaged capture' : batch;
@@ -67,6 +81,7 @@ export function createKafkaSubscription(
   const { topic } = config;
   const queue: QueuedRecord[] = [];
   let queuedBytes = 0;
+  let reading: Reading = { keys: new Map(), refusesPlain: false };
   let consumer: Consumer | undefined;
   let deadLetters: Promise<Producer> | undefined;
   let starting: Promise<void> | undefined;
@@ -154,6 +169,8 @@ export function createKafkaSubscription(
   }
 
   async function start(): Promise<void> {
+    const keys = await readFrameKeys(config.encryption?.key_file);
+    reading = { keys, refusesPlain: config.encryption?.refuse_plain === true };
     const kafka = await createClient(config, reporter);
     await checkTopic(kafka, config);
     if (options.until !== undefined) seen = await startPositions(kafka, config, options.from ?? 'beginning');
@@ -259,7 +276,7 @@ export function createKafkaSubscription(
     if (until !== undefined && offset >= (until.get(partition) ?? 0n)) return undefined;
     of.position.set(partition, offset + 1n);
     if (value === undefined) return undefined;
-    const batch = read(value, `${topic}[${partition}]@${offset}`);
+    const batch = read(value, `${topic}[${partition}]`, offset, reading);
     if (typeof batch === 'string') {
       await onPoison(of, record, batch);
       return undefined;

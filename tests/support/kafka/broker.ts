@@ -22,7 +22,7 @@ export interface TestBroker {
   restart(): Promise<void>;
   /** What the broker wrote, its last 64 KiB. */
   log(): string;
-  /** The same broker over TLS with SCRAM-SHA-512, where `startBroker` was asked for it. */
+  /** The same broker over TLS with SCRAM-SHA-512 and OAUTHBEARER (tokens without a signature), where `startBroker` was asked for it. */
   readonly secured?: {
     readonly brokers: string;
     readonly ca: string;
@@ -107,7 +107,9 @@ export async function startBroker(options: { secured?: boolean } = {}): Promise<
             `ssl.keystore.location=${keys}`,
             'ssl.keystore.type=PKCS12',
             `ssl.keystore.password=${PASSWORD}`,
-            'sasl.enabled.mechanisms=SCRAM-SHA-512',
+            'sasl.enabled.mechanisms=SCRAM-SHA-512,OAUTHBEARER',
+            // Takes any token without a signature (RFC 7515 appendix A.5): for tests, and said to be so by Kafka.
+            'listener.name.secured.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";',
             'listener.name.secured.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;',
           ]
         : []),
