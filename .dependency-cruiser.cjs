@@ -20,6 +20,8 @@ const allowed = {
   store: ['kernel', 'lib'],
   desk: ['kernel', 'lib', 'alerts'],
   access: ['kernel', 'lib', 'desk'],
+  // Saves what others know without knowing them: a codec, a seal, a keeper of snapshots.
+  state: ['kernel', 'lib'],
   simulate: ['kernel', 'lib', 'sources', 'decode'],
   api: ['kernel', 'lib', 'identity', 'features', 'baseline', 'detect', 'alerts', 'sinks', 'store', 'desk', 'access'],
 };

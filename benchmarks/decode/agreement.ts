@@ -15,7 +15,7 @@ import { buildHotPath } from '../../src/app/build.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { dissectors } from '../../src/decode/app/registry.ts';
 import { loadClasses } from '../../src/identity/classes.ts';
-import { loadKnowledge } from '../../src/identity/knowledge.ts';
+import { loadKnowledge } from '../../src/identity/load.ts';
 import { createFileSource } from '../../src/sources/index.ts';
 
 const CAPTURES = fileURLToPath(new URL('../../../shared/captures', import.meta.url));

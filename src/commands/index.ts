@@ -16,6 +16,7 @@ import { examples } from './frame.ts';
 import { registerInspect } from './inspect.ts';
 import { registerMigrate } from './migrate.ts';
 import { registerProfiles } from './profiles.ts';
+import { registerQuery } from './query.ts';
 import { registerReplay } from './replay.ts';
 import { registerRun } from './run.ts';
 import { registerSensor } from './sensor.ts';
@@ -43,6 +44,7 @@ const commands: Register[] = [
   registerBundle,
   registerBench,
   registerDevices,
+  registerQuery,
   registerDelivery,
   registerUsers,
   registerTokens,

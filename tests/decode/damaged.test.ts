@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { buildHotPath } from '../../src/app/build.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { loadClasses } from '../../src/identity/classes.ts';
-import { loadKnowledge } from '../../src/identity/knowledge.ts';
+import { loadKnowledge } from '../../src/identity/load.ts';
 import { copyBatch } from '../../src/kernel/frames.ts';
 import type { FrameBatch } from '../../src/kernel/frames.ts';
 import { createFileSource } from '../../src/sources/index.ts';

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { buildHotPath } from '../../src/app/build.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { loadClasses } from '../../src/identity/classes.ts';
-import { loadKnowledge } from '../../src/identity/knowledge.ts';
+import { loadKnowledge } from '../../src/identity/load.ts';
 import { createFileSource } from '../../src/sources/index.ts';
 
 /** How often each thing passed is known from how the captures were made: see tests/fixtures/protocols/make.py. */
