@@ -16,6 +16,7 @@ import { createHostCheck } from './host-check.ts';
 import { registerEvidenceRoutes } from './evidence-routes.ts';
 import { registerIncidentRoutes } from './incident-routes.ts';
 import { ProblemError, problemOf, registerProblems, sendFrameworkError } from './problems.ts';
+import { registerOverviewRoutes } from './overview-routes.ts';
 import { registerInventoryRoutes } from './inventory-routes.ts';
 import { registerApiRoutes, registerProbeRoutes } from './routes.ts';
 import { registerRulesRoutes } from './rules-routes.ts';
@@ -155,6 +156,7 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
     async (scope) => {
       registerApiRoutes(scope, config, deps, hub);
       registerInventoryRoutes(scope, config, deps);
+      registerOverviewRoutes(scope, deps);
       if (deps.assets !== undefined) registerAssetsRoutes(scope, deps.assets);
       if (deps.triage !== undefined) {
         const { triage, store } = deps;

@@ -1,6 +1,7 @@
 import type { Access } from '../access/index.ts';
 import type { EvidenceShelf } from '../desk/evidence.ts';
 import type { Assets } from '../desk/assets.ts';
+import type { DeliveryDesk } from '../desk/index.ts';
 import type { Triage } from '../desk/triage.ts';
 import type { Reporter } from '../kernel/component.ts';
 import type { AlertRow, DeviceRow } from '../kernel/rows.ts';
@@ -33,6 +34,8 @@ export interface ApiDeps {
   triage?: Triage;
   /** What the maintenance system of the site knows of devices. */
   assets?: Assets;
+  /** How delivery goes; undefined where there is no endpoint. */
+  delivery?: () => ReturnType<DeliveryDesk['status']> | undefined;
   /** Frames around alerts. */
   evidence?: EvidenceShelf;
   reporter: Reporter;

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
+import type { Asset, AssetKeys } from '../desk/assets.ts';
 import { loadClasses } from '../identity/classes.ts';
 import { loadProfiles } from '../identity/profiles.ts';
 import type { ProfileSpec } from '../identity/profile-schema.ts';
@@ -30,7 +31,7 @@ import {
   sqlAnswerSchema,
   sqlBodySchema,
 } from './schemas-inventory.ts';
-import { deviceParamsSchema, devicePageSchema } from './schemas.ts';
+import { deviceAssetSchema, deviceParamsSchema, devicePageSchema } from './schemas.ts';
 
 const MAX_CHANNELS = 1000;
 const DAY_MS = 86_400_000;
@@ -86,6 +87,13 @@ function filterOf(query: FilterQuery, request: FastifyRequest): DeviceFilter {
   };
 }
 
+const assetKeys = ({ device, mac, serial, hostname }: DeviceRow): AssetKeys => ({
+  device,
+  mac,
+  serial,
+  name: hostname,
+});
+
 const access = { role: 'viewer' } as const;
 const devices = (operationId: string, summary: string) => ({ operationId, summary, tags: ['devices'] });
 
@@ -93,7 +101,7 @@ const devices = (operationId: string, summary: string) => ({ operationId, summar
 export function registerInventoryRoutes(
   scope: FastifyInstance,
   config: ApiConfig,
-  deps: Pick<ApiDeps, 'store' | 'status'>,
+  deps: Pick<ApiDeps, 'store' | 'status' | 'assets'>,
 ): void {
   const app = scope.withTypeProvider<TypeBoxTypeProvider>();
   const { store } = deps;
@@ -112,7 +120,8 @@ export function registerInventoryRoutes(
     async (request) => {
       const { limit = 50, cursor, sort = 'last_seen', ...query } = request.query;
       const page = await store.devices({ ...filterOf(query, request), sort }, limit, cursor);
-      return { rows: page.rows, next: page.next ?? null, total: page.total };
+      const assets = deps.assets?.assetsOf(page.rows.map(assetKeys)) ?? new Map<string, Asset>();
+      return { rows: page.rows, next: page.next ?? null, total: page.total, assets: Object.fromEntries(assets) };
     },
   );
 
@@ -231,6 +240,22 @@ export function registerInventoryRoutes(
     if (device === undefined || (vlans !== undefined && !vlans.includes(device.vlan))) throw notFound('device');
     return device;
   };
+
+  app.get(
+    '/devices/:key/asset',
+    {
+      config: { access },
+      schema: {
+        ...devices('getDeviceAsset', 'What the maintenance system of the site knows of a device'),
+        params: deviceParamsSchema,
+        response: json(deviceAssetSchema, 'The asset; null where none fits'),
+      },
+    },
+    async (request) => {
+      const device = await ofDevice(request, request.params.key);
+      return { asset: deps.assets?.assetsOf([assetKeys(device)]).get(device.device) ?? null };
+    },
+  );
 
   app.get(
     '/devices/:key/channels',

@@ -149,7 +149,32 @@ const page = <T extends TSchema>(row: T, title: string) =>
   );
 export const alertPageSchema = page(alertSummarySchema, 'AlertPage');
 export type AlertPage = Static<typeof alertPageSchema>;
-export const devicePageSchema = page(deviceSummarySchema, 'DevicePage');
+/** What maintenance (CMMS) knows of one device. */
+export const assetSchema = Type.Object(
+  {
+    tag: Type.String(),
+    mac: Type.String(),
+    serial: Type.String(),
+    name: Type.String(),
+    owner: Type.String(),
+    room: Type.String(),
+    criticality: Type.String({ description: '`low`, `medium`, `high`, `critical`, or empty.' }),
+    contact: Type.String(),
+  },
+  { title: 'Asset', description: 'Empty where nothing is said.' },
+);
+export type AssetBody = Static<typeof assetSchema>;
+export const deviceAssetSchema = Type.Object({ asset: nullable(assetSchema) }, { title: 'DeviceAsset' });
+export type DeviceAsset = Static<typeof deviceAssetSchema>;
+export const devicePageSchema = Type.Object(
+  {
+    ...page(deviceSummarySchema, '').properties,
+    assets: Type.Record(Type.String(), assetSchema, {
+      description: 'Assets of the maintenance system by the key of the device, for those that have one.',
+    }),
+  },
+  { title: 'DevicePage' },
+);
 export type DevicePage = Static<typeof devicePageSchema>;
 
 export const flowListSchema = Type.Object({ rows: Type.Array(flowSchema) }, { title: 'FlowList' });

@@ -143,6 +143,53 @@ export class Triage {
     return { by_severity: bySeverity, in_progress: of("a.state = 'in_progress'"), muted: of('a.shelf = 1') };
   }
 
+  /** Open alerts that nobody has taken, from a severity on; `oldest` is the time of the first of them. */
+  waiting(filter: Pick<TriageFilter, 'severity' | 'vlans'>): {
+    count: number;
+    oldest: number | null;
+    by_severity: Record<string, number>;
+  } {
+    const { sql } = this.#table;
+    const where = whereOf(sql, { ...filter, assignee: '-' });
+    const bySeverity: Record<string, number> = {};
+    let count = 0;
+    let oldest: number | null = null;
+    for (const row of sql.all(
+      `SELECT a.severity AS severity, count(*) AS n, min(a.time) AS oldest FROM triage_alerts a WHERE ${where.sql} GROUP BY a.severity`,
+      ...where.values,
+    )) {
+      bySeverity[String(row['severity'])] = Number(row['n']);
+      count += Number(row['n']);
+      oldest = Math.min(oldest ?? Infinity, Number(row['oldest']));
+    }
+    return { count, oldest, by_severity: bySeverity };
+  }
+
+  /** Alerts between two times by severity, in steps; steps without one are left out. Epoch milliseconds. */
+  timeline(
+    from: number,
+    to: number,
+    stepMs: number,
+    vlans?: readonly string[],
+  ): { start: number; by_severity: Record<string, number> }[] {
+    const { sql } = this.#table;
+    const where = whereOf(sql, { state: 'all', muted: 'with', from_ms: from, to_ms: to, vlans });
+    const slots = new Map<number, Record<string, number>>();
+    for (const row of sql.all(
+      `SELECT CAST((a.time - ?) / ? AS INTEGER) AS slot, a.severity AS severity, count(*) AS n FROM triage_alerts a
+       WHERE ${where.sql} GROUP BY slot, a.severity ORDER BY slot`,
+      from,
+      stepMs,
+      ...where.values,
+    )) {
+      const start = from + Number(row['slot']) * stepMs;
+      const bySeverity = slots.get(start) ?? {};
+      bySeverity[String(row['severity'])] = Number(row['n']);
+      slots.set(start, bySeverity);
+    }
+    return [...slots].map(([start, by_severity]) => ({ start, by_severity }));
+  }
+
   /** @param revision that of the item the edit was made on */
   edit(uid: string, revision: number, edit: TriageEdit, who: string): EditOutcome {
     return this.#table.atomic(() => {
