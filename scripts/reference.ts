@@ -138,6 +138,7 @@ export async function accessReference(): Promise<string> {
   // Only what the routes are registered with: none of them is asked for anything.
   const deps = {
     store: {},
+    assets: {},
     triage: {},
     access: new Access(access, { desk }),
     reporter: silentReporter,

@@ -9,6 +9,7 @@ import { apiConfigSchema } from '../../src/api/config.ts';
 import type { ApiConfig } from '../../src/api/config.ts';
 import type { ApiDeps, LiveEvent, PipelineStatus } from '../../src/api/contract.ts';
 import { createTriageDesk } from '../../src/app/triage.ts';
+import { Assets } from '../../src/desk/assets.ts';
 import { openDatabase } from '../../src/desk/database.ts';
 import { silentReporter } from '../../src/kernel/component.ts';
 import type { RowBatch } from '../../src/kernel/rows.ts';
@@ -71,6 +72,7 @@ export async function openSite(
   const deps: ApiDeps = {
     store,
     access,
+    assets: new Assets(desk),
     triage: triageDesk.triage,
     evidence: triageDesk.evidence,
     reporter: {

@@ -1,7 +1,15 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
 import { Value } from 'typebox/value';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { accessConfigSchema } from '../../src/access/config.ts';
+import type { AccessConfig } from '../../src/access/config.ts';
+import { Access } from '../../src/access/index.ts';
 import { apiConfigSchema, createApiServer } from '../../src/api/index.ts';
 import type { ApiServer, PipelineStatus } from '../../src/api/index.ts';
+import { openDatabase } from '../../src/desk/database.ts';
 import { silentReporter } from '../../src/kernel/component.ts';
 import type { DeviceRow } from '../../src/kernel/rows.ts';
 import { embeddedPlace } from '../store/open.ts';
@@ -25,6 +33,8 @@ const status: PipelineStatus = {
 
 const PUMPS = 640;
 let place: Place;
+let folder: string;
+let desk: DatabaseSync;
 let server: ApiServer;
 
 beforeAll(async () => {
@@ -42,10 +52,14 @@ beforeAll(async () => {
     }),
   );
   await store.write({ devices });
+  folder = mkdtempSync(join(tmpdir(), 'wardwatch-devices-'));
+  desk = openDatabase(join(folder, 'desk.sqlite'));
+  const access = new Access(Value.Default(accessConfigSchema, { sign_in: 'off' }) as AccessConfig, { desk });
   server = createApiServer(
     Value.Parse(apiConfigSchema, { ...(Value.Default(apiConfigSchema, {}) as object), port: 0 }),
     {
       store,
+      access,
       reporter: silentReporter,
       version: '0.0.0',
       consoleDir: '/nonexistent',
@@ -60,6 +74,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server.stop();
+  desk.close();
+  rmSync(folder, { recursive: true });
   await place.clear();
 });
 
