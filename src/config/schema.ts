@@ -4,7 +4,6 @@ import { accessConfigSchema } from '../access/config.ts';
 import { alertsConfig } from '../alerts/config.ts';
 import { apiConfigSchema } from '../api/config.ts';
 import { baselineConfig } from '../baseline/config.ts';
-import { forestConfigSchema } from '../baseline/forest/config.ts';
 import { kafkaBusConfigSchema } from '../bus/kafka/config.ts';
 import { memoryBusConfigSchema } from '../bus/memory/config.ts';
 import { deskConfigSchema, outboxConfigSchema } from '../desk/config.ts';
@@ -44,7 +43,6 @@ export const configSchema = Type.Object(
         track: trackConfig,
         identity: identityConfig,
         baseline: baselineConfig,
-        forest: forestConfigSchema,
         alerts: alertsConfig,
       },
       { ...section, description: 'From packets to findings' },

@@ -68,8 +68,6 @@ export const catalogue: readonly Metric[] = [
   gauge('event_time_seconds', 'Time stamp of the newest frame, epoch seconds.'),
 
   // Baselines
-  counter('forest_trainings', 'Isolation forests trained, by result.', 'result'),
-  gauge('forest_trainings_waiting', 'Trainings that wait for their turn.'),
 
   // Store
   counter('store_rows_written', 'Rows that the store has acknowledged.', 'table'),

@@ -1,8 +1,5 @@
-export type { ForestConfig } from './config.ts';
 export { loadForest, saveForest } from './codec.ts';
 export { createForest } from './forest.ts';
 export type { Explanation, FeatureContribution, Forest, ForestData } from './forest.ts';
 export { MIN_TRAINING_ROWS, trainForest } from './train.ts';
-export type { TrainedBytes, TrainOptions, TrainOutcome, TrainRefusal } from './train.ts';
-export { createForestTrainer } from './trainer.ts';
-export type { ForestTrainer, TrainRequest } from './trainer.ts';
+export type { TrainOptions, TrainOutcome, TrainRefusal } from './train.ts';

@@ -27,24 +27,13 @@ export type TrainRefusal = 'too-few-rows' | 'bad-request';
 
 export type TrainOutcome = { ok: true; forest: Forest } | { ok: false; reason: TrainRefusal; detail: string };
 
-/** What the training thread is asked. */
-export interface TrainMessage {
-  matrix: Float64Array;
-  rows: number;
-  columns: number;
-  options: TrainOptions;
-}
-
-/** What it answers: a forest for `loadForest`, or why there is none. */
-export type TrainedBytes = { ok: true; bytes: Uint8Array } | { ok: false; reason: TrainRefusal; detail: string };
-
 /**
  * Trains a forest on the first `rows` rows of a row-major matrix, which is not changed and of which no row is kept.
  * NaN and infinities count as missing and take the median of their column.
  *
  * Runs to the end without yielding (some 40 ms for 5,000 rows of 50 columns, 0.3 s for 30,000 of 100, most of it the
- * quantiles): on a thread of its own in production, see
- * `createForestTrainer`.
+ * quantiles):
+ * docs/decisions/0009 says why the hot path does so.
  */
 export function trainForest(matrix: Float64Array, rows: number, columns: number, options: TrainOptions): TrainOutcome {
   const { trees = 100, sampleSize = 256, seed } = options;
