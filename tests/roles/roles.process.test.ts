@@ -125,10 +125,12 @@ describeWithBroker('the roles over Kafka', (brokers) => {
   beforeAll(async () => {
     const site = new Site(brokers());
     await site.run('replay', '--learn', LEARN, ATTACK, '--out', 'out', '--quiet');
-    for (const line of readFileSync(join(site.cwd, 'out/alerts.ndjson'), 'utf8').split('\n').slice(0, -1)) {
-      const alert = JSON.parse(line) as { severity_id: number; finding_info: { uid: string } };
-      expected.set(alert.finding_info.uid, alert.severity_id);
-    }
+    // A store keeps notices beside the alerts.
+    for (const name of ['alerts', 'notices'])
+      for (const line of readFileSync(join(site.cwd, `out/${name}.ndjson`), 'utf8').split('\n').slice(0, -1)) {
+        const found = JSON.parse(line) as { severity_id: number; finding_info: { uid: string } };
+        expected.set(found.finding_info.uid, found.severity_id);
+      }
     expect(expected.size).toBeGreaterThan(0);
   }, 300_000);
 
