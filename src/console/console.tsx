@@ -10,6 +10,7 @@ import { DataFlowsPage } from './pages/data-flows.tsx';
 import { DevicePage } from './pages/device.tsx';
 import { DevicesPage } from './pages/devices.tsx';
 import { IncidentPage, IncidentsPage } from './pages/incidents.tsx';
+import { OverviewPage } from './pages/overview.tsx';
 import { RulesPage } from './pages/rules.tsx';
 import { ExpiredDialog, PendingPage, SignInPage } from './pages/sign-in.tsx';
 import { UsersPage } from './pages/users.tsx';
@@ -30,6 +31,10 @@ const THEME_TEXT = { auto: 'Auto', light: 'Light', dark: 'Dark' };
 function CurrentPage() {
   const { page, id } = route.value;
   switch (page) {
+    // Who is signed in already has nothing to do at the sign-in.
+    case 'sign-in':
+    case 'overview':
+      return <OverviewPage />;
     case 'alerts':
       return <AlertsPage />;
     case 'alert':
@@ -45,10 +50,9 @@ function CurrentPage() {
     case 'account':
       return <AccountPage />;
     case 'users':
-      return may('admin') ? <UsersPage /> : <Missing what="page" back="/" backText="To the alerts" />;
+      return may('admin') ? <UsersPage /> : <Missing what="page" back="/" backText="To the overview" />;
     case 'audit':
-      return may('admin') ? <AuditPage /> : <Missing what="page" back="/" backText="To the alerts" />;
-    case 'sign-in':
+      return may('admin') ? <AuditPage /> : <Missing what="page" back="/" backText="To the overview" />;
     case 'incidents':
       return <IncidentsPage />;
     case 'incident':
@@ -56,7 +60,7 @@ function CurrentPage() {
     case 'rules':
       return <RulesPage />;
     case 'unknown':
-      return <Missing what="page" back="/" backText="To the alerts" />;
+      return <Missing what="page" back="/" backText="To the overview" />;
   }
 }
 
@@ -78,12 +82,19 @@ export function Console() {
   return <Desk />;
 }
 
-const TITLES: Partial<Record<Page, string>> = {
+const TITLES: Record<Page, string> = {
+  overview: 'Overview',
+  'sign-in': 'Overview',
+  alerts: 'Alerts',
+  alert: 'Alert',
+  unknown: 'No such page',
+  changes: 'Changes',
+  'data-flows': 'Data flows',
   incidents: 'Incidents',
-  incident: 'Incidents',
+  incident: 'Incident',
   rules: 'Rules',
   devices: 'Devices',
-  device: 'Devices',
+  device: 'Device',
   account: 'Account',
   users: 'Users',
   audit: 'Audit log',
@@ -95,7 +106,8 @@ function Desk() {
   const user = session.value?.user;
   useKeys({
     '?': () => setHelpOpen(true),
-    q: () => go('/'),
+    o: () => go('/'),
+    q: () => go('/alerts'),
     i: () => go('/incidents'),
     r: () => go('/rules'),
     z: undoLast,
@@ -103,7 +115,7 @@ function Desk() {
   });
   const urgent = (overview.value?.alerts_by_severity['5'] ?? 0) + (overview.value?.alerts_by_severity['4'] ?? 0);
   useEffect(() => {
-    const name = TITLES[page] ?? 'Alerts';
+    const name = TITLES[page];
     document.title = urgent > 0 ? `(${urgent}) ${name} · Wardwatch` : `${name} · Wardwatch`;
   }, [page, urgent]);
 
@@ -113,7 +125,7 @@ function Desk() {
         To the content
       </a>
       <header class="top">
-        <Link to="/" class="brand" label="Wardwatch, to the alerts">
+        <Link to="/" class="brand" label="Wardwatch, to the overview">
           <svg viewBox="0 0 32 32" width="24" height="24" aria-hidden="true">
             <path d="M16 2 4 6.500v8.600C4 22.400 9 28 16 30c7-2 12-7.600 12-14.900V6.500z" class="brand-shield" />
             <path d="M6.500 17H12l2.500-7 4 12 2.500-5h4.500" class="brand-line" />
@@ -121,7 +133,10 @@ function Desk() {
           <span>Wardwatch</span>
         </Link>
         <nav aria-label="Main">
-          <Link to="/" current={page === 'alerts' || page === 'alert'}>
+          <Link to="/" current={page === 'overview'}>
+            Overview
+          </Link>
+          <Link to="/alerts" current={page === 'alerts' || page === 'alert'}>
             Alerts
           </Link>
           <Link to="/incidents" current={page === 'incidents' || page === 'incident'}>

@@ -16,7 +16,7 @@ interface Place {
 
 const start = (path: string): Place => ({ path, cursors: [], before: 0, uids: [], focus: undefined });
 
-export const place = signal<Place>(start('/'));
+export const place = signal<Place>(start('/alerts'));
 
 /** The place in the queue with the filters of `path`: other filters are another list, from its first page. */
 export const placeAt = (path: string): Place => (place.value.path === path ? place.value : start(path));

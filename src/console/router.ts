@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals';
 
 export type Page =
+  | 'overview'
   | 'alerts'
   | 'alert'
   | 'devices'
@@ -33,6 +34,7 @@ function decode(part: string): string {
 function parse(): Route {
   const [, section = '', id = '', more] = location.pathname.split('/');
   const query = new URLSearchParams(location.search);
+  if (section === '') return { page: id === '' ? 'overview' : 'unknown', id: '', query };
   if (more === undefined && section === 'rules' && id === '') return { page: 'rules', id: '', query };
   if (more === undefined && section === 'incidents')
     return { page: id ? 'incident' : 'incidents', id: decode(id), query };
@@ -40,7 +42,7 @@ function parse(): Route {
     return { page: section, id: '', query };
   if (more === undefined && id === '' && (section === 'changes' || section === 'data-flows'))
     return { page: section, id: '', query };
-  if (more !== undefined || (section !== '' && section !== 'alerts' && section !== 'devices')) {
+  if (more !== undefined || (section !== 'alerts' && section !== 'devices')) {
     return { page: 'unknown', id: '', query };
   }
   if (section === 'devices') return { page: id ? 'device' : 'devices', id: decode(id), query };

@@ -106,7 +106,7 @@ describe.skipIf(!present)('sign-in in a browser', { timeout: 120_000 }, () => {
       await page.getByLabel('Present password').fill(once);
       await page.getByLabel('New password').fill('a lantern for nine otters');
       await page.keyboard.press('Enter');
-      await page.getByRole('heading', { name: 'Alerts' }).first().waitFor();
+      await page.getByRole('heading', { name: 'Overview' }).first().waitFor();
       // A viewer is shown no way to what an admin does, and the address leads nowhere.
       expect(await page.getByRole('link', { name: 'Users', exact: true }).count()).toBe(0);
       await page.goto(new URL('/users', server.url()).href);

@@ -97,7 +97,7 @@ describe.skipIf(!present)('the console', () => {
   });
 
   it('leads from the queue over an alert to its device', async () => {
-    await openPage('/');
+    await openPage('/alerts');
     await page.waitForSelector('.queue tbody tr');
     expect(await rows().count()).toBe(ALERTS.length);
     expect(await page.textContent('.strip')).toContain('Watching');
@@ -129,7 +129,7 @@ describe.skipIf(!present)('the console', () => {
   });
 
   it('counts arrivals instead of moving rows', async () => {
-    await openPage('/');
+    await openPage('/alerts');
     await page.waitForSelector('.queue tbody tr');
     await page.getByText('Live', { exact: true }).waitFor();
     const about = deviceRow({ mac: '02:00:00:00:07:01', hostname: 'late-pump' });
@@ -157,7 +157,7 @@ describe.skipIf(!present)('the console', () => {
   });
 
   it('is worked by keys', async () => {
-    await openPage('/?severity=4');
+    await openPage('/alerts?severity=4');
     await page.waitForSelector('.queue tbody tr');
     await page.keyboard.press('j');
     await page.keyboard.press('j');
@@ -215,11 +215,11 @@ describe.skipIf(!present)('the console', () => {
   });
 
   it('says what is wrong: nothing found, nothing there, no connection', async () => {
-    await openPage('/?text=zzz');
+    await openPage('/alerts?text=zzz');
     await page.getByText('No alert fits these filters').waitFor();
     await shot('empty');
     await page.goto(new URL('/nowhere', server.url()).href).catch(() => undefined);
-    await page.goto(new URL('/', server.url()).href);
+    await page.goto(new URL('/alerts', server.url()).href);
     await page.waitForSelector('.queue tbody tr');
     // The refused answer is written to the browser's console by the browser itself.
     complaints = [];
@@ -231,7 +231,7 @@ describe.skipIf(!present)('the console', () => {
 
   it('says when the server is gone and comes back by itself', async () => {
     const port = Number(new URL(server.url()).port);
-    await openPage('/');
+    await openPage('/alerts');
     await page.getByText('Live', { exact: true }).waitFor();
     await server.stop();
     await page.getByText('No connection to Wardwatch').waitFor();
@@ -252,7 +252,7 @@ describe.skipIf(!present)('the console', () => {
   ])('fits a %s, and keeps to the contrast of WCAG AA in both schemes', async (name, viewport) => {
     for (const colorScheme of ['light', 'dark'] as const) {
       for (const [what, path] of [
-        ['queue', '/'],
+        ['queue', '/alerts'],
         ['alert', `/alerts/${BEACON.uid}`],
         ['device', `/devices/${encodeURIComponent(PUMP.device)}`],
       ] as const) {

@@ -76,7 +76,7 @@ describe.skipIf(!present)('wardwatch run --demo', { timeout: 300_000 }, () => {
   });
 
   it('fills the queue while somebody looks', async () => {
-    await page.goto(url);
+    await page.goto(new URL('/alerts', url).href);
     // Alerts that arrive while the page is open, by the event stream.
     await page
       .locator('.queue tbody tr')
@@ -84,7 +84,7 @@ describe.skipIf(!present)('wardwatch run --demo', { timeout: 300_000 }, () => {
       .first()
       .waitFor({ timeout: 200_000 });
     await started.says('The input has ended');
-    await page.goto(url);
+    await page.goto(new URL('/alerts', url).href);
     await page.locator('.queue tbody tr').first().waitFor();
     await shot('queue');
   });

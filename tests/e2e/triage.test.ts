@@ -93,7 +93,7 @@ describe.skipIf(!present)('triage in the browser', () => {
   const item = (uid: string) => site.deps.triage!.item(uid)!;
 
   it('goes by keyboard alone: take, close, undo', async () => {
-    const page = await openPage('/');
+    const page = await openPage('/alerts');
     await rows(page).first().waitFor();
     await page.getByText('Live', { exact: true }).waitFor();
     await page.keyboard.press('j');
@@ -152,7 +152,7 @@ describe.skipIf(!present)('triage in the browser', () => {
   });
 
   it('counts what arrives instead of moving the rows, also when an attacker names the device', async () => {
-    const page = await openPage('/');
+    const page = await openPage('/alerts');
     await rows(page).first().waitFor();
     await page.getByText('Live', { exact: true }).waitFor();
     await arrives(alertRow({ ...PARTS, title: HOSTILE_NAME }));
@@ -166,7 +166,7 @@ describe.skipIf(!present)('triage in the browser', () => {
   });
 
   it('says when the connection is gone, and that nothing was changed', async () => {
-    const page = await openPage('/');
+    const page = await openPage('/alerts');
     await rows(page).first().waitFor();
     await page.getByText('Live', { exact: true }).waitFor();
     await page.keyboard.press('j');
@@ -178,7 +178,7 @@ describe.skipIf(!present)('triage in the browser', () => {
   });
 
   it('filters, selects and saves views; fits a phone', async () => {
-    const page = await openPage('/', { width: 390, height: 844 });
+    const page = await openPage('/alerts', { width: 390, height: 844 });
     await rows(page).first().waitFor();
     const wide = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
     expect(wide).toBe(0);

@@ -308,7 +308,7 @@ export function AlertPage({ uid }: { uid: string }) {
   const back = (): void => go(place.value.path);
   useKeys({ j: () => step(1), k: () => step(-1), Escape: back });
 
-  if (alert.error?.status === 404) return <Missing what="alert" back="/" backText="To the alerts" />;
+  if (alert.error?.status === 404) return <Missing what="alert" back="/alerts" backText="To the alerts" />;
   if (!alert.data) return alert.error ? <Failure error={alert.error} retry={alert.reload} /> : <Loading lines={10} />;
   // Addresses of the evidence other than the device's own: flows with them are marked.
   const ends = view.evidence.flatMap((one) => [one.src?.ip, one.dst?.ip]);

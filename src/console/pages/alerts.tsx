@@ -55,6 +55,9 @@ interface Filter {
   detector: string;
   text: string;
   last: string;
+  /** Epoch milliseconds, from a chart. */
+  from: string;
+  to: string;
   sort: string;
 }
 
@@ -69,6 +72,8 @@ function filterOf(query: URLSearchParams): Filter {
     detector: value('detector'),
     text: value('text'),
     last: value('last'),
+    from: /^\d{1,15}$/.test(value('from')) ? value('from') : '',
+    to: /^\d{1,15}$/.test(value('to')) ? value('to') : '',
     sort: value('sort'),
   };
 }
@@ -179,7 +184,7 @@ function ViewBar() {
             value={chosen === undefined ? '' : String(chosen.id)}
             onChange={(event) => {
               const view = rows.find((one) => String(one.id) === event.currentTarget.value);
-              go(view?.query ? `/?${view.query}` : '/');
+              go(view?.query ? `/alerts?${view.query}` : '/alerts');
             }}
           >
             <option value="">Views</option>
@@ -290,7 +295,7 @@ function NoAlerts({ filtered }: { filtered: boolean }) {
     return (
       <Empty title="No alert fits these filters">
         <p>
-          <Link to="/">Show all alerts</Link>
+          <Link to="/alerts">Show all alerts</Link>
         </p>
       </Empty>
     );
@@ -339,7 +344,8 @@ export function AlertsPage() {
   // Counted from event time as it was when the filter was chosen, so that the list stays what it is.
   const from = useMemo(() => {
     const now = status.value?.event_time ?? Date.now();
-    return filter.last ? Math.max(0, now - Number(filter.last) * 1000) : undefined;
+    if (filter.last) return Math.max(0, now - Number(filter.last) * 1000);
+    return filter.from === '' ? undefined : Number(filter.from);
   }, [filterKey, status.value === undefined]);
 
   const wanted = {
@@ -351,6 +357,7 @@ export function AlertsPage() {
     contributed: filter.detector,
     text: filter.text,
     from_ms: from,
+    to_ms: filter.to === '' ? undefined : Number(filter.to),
   };
   const alerts = useResource<QueuePage>(
     apiPath('/queue', { ...wanted, sort: filter.sort || 'severity', limit: PAGE_ROWS, cursor: cursors.at(-1) }),
@@ -564,6 +571,16 @@ export function AlertsPage() {
             <option value="time">Newest first</option>
           </select>
         </label>
+        {(filter.from || filter.to) && (
+          <button
+            type="button"
+            class="chip"
+            aria-label="Any time again"
+            onClick={() => go(withQuery({ from: undefined, to: undefined }))}
+          >
+            {time.value.full(Number(filter.from))} to {filter.to ? time.value.full(Number(filter.to)) : 'now'} ×
+          </button>
+        )}
         <a
           class="button"
           href={apiPath('/export/alerts', {
@@ -572,6 +589,7 @@ export function AlertsPage() {
             text: filter.text,
             sort: filter.sort,
             from,
+            to: wanted.to_ms,
             format: 'csv',
           })}
           download

@@ -1,12 +1,12 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import type { AlertPage as AlertPageBody, Device, FlowList, WindowList } from '../../api/schemas.ts';
+import type { AlertPage as AlertPageBody, Device, DeviceAsset, FlowList, WindowList } from '../../api/schemas.ts';
 import type { AddressList, Changes, ChannelList, Comparison } from '../../api/schemas-inventory.ts';
 import { apiPath } from '../api.ts';
 import { deviceLabel, formatBytes, formatCount, formatShare, formatType, formatValue, formatWords } from '../format.ts';
 import { moveRow, useKeys } from '../keys.ts';
 import { Flows } from '../parts/flows.tsx';
-import { Addresses, ChangeList, ComparisonTable, DevicePeers, RiskParts } from '../parts/inventory.tsx';
+import { Addresses, AssetFacts, ChangeList, ComparisonTable, DevicePeers, RiskParts } from '../parts/inventory.tsx';
 import { Link } from '../parts/link.tsx';
 import { Severity } from '../parts/severity.tsx';
 import { Failure, Loading, Missing } from '../parts/states.tsx';
@@ -170,6 +170,7 @@ export function DevicePage({ deviceKey }: { deviceKey: string }) {
   const channels = useResource<ChannelList>(apiPath(`${path}/channels`));
   const comparison = useResource<Comparison>(apiPath(`${path}/comparison`));
   const addresses = useResource<AddressList>(apiPath(`${path}/addresses`));
+  const asset = useResource<DeviceAsset>(apiPath(`${path}/asset`));
   const changes = useResource<Changes>(apiPath(`${path}/changes`, { limit: 50 }));
   // Short windows for what has been seen for a short time only; the reader may choose.
   const [chosenWindow, setWindow] = useState<number>();
@@ -291,6 +292,12 @@ export function DevicePage({ deviceKey }: { deviceKey: string }) {
             <p>
               <a href={apiPath(path)}>All of it as JSON</a>
             </p>
+          </section>
+          <section class="card" aria-labelledby="asset-title">
+            <h2 id="asset-title">Asset</h2>
+            <Answered of={asset} lines={2}>
+              {(answer) => <AssetFacts asset={answer.asset} />}
+            </Answered>
           </section>
           <section class="card" aria-labelledby="risk-title">
             <h2 id="risk-title">Risk</h2>

@@ -1,6 +1,6 @@
 import type { Ref } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { DevicePage as DevicePageBody, DeviceSummary } from '../../api/schemas.ts';
+import type { AssetBody, DevicePage as DevicePageBody, DeviceSummary } from '../../api/schemas.ts';
 import type { Facets } from '../../api/schemas-inventory.ts';
 import { apiPath } from '../api.ts';
 import { deviceLabel, formatBytes, formatCount, formatType, formatWords } from '../format.ts';
@@ -28,7 +28,7 @@ const SORTS: [value: string, label: string][] = [
   ['ip', 'Address'],
 ];
 
-function DeviceLine({ device }: { device: DeviceSummary }) {
+function DeviceLine({ device, asset }: { device: DeviceSummary; asset: AssetBody | undefined }) {
   const label = deviceLabel({ name: device.hostname, ip: device.ip, mac: device.mac, key: device.device });
   return (
     <tr>
@@ -39,7 +39,14 @@ function DeviceLine({ device }: { device: DeviceSummary }) {
           </Link>
           {device.is_gateway && <span class="tag">gateway</span>}
           {device.phase === 'learning' && <span class="tag">learning</span>}
+          {asset?.criticality && <span class="tag">{asset.criticality}</span>}
         </div>
+        {asset && (
+          <div class="muted small">
+            asset {asset.tag}
+            {asset.room && `, ${asset.room}`}
+          </div>
+        )}
       </td>
       <td>
         <Risk score={device.risk_score} level={device.risk_level} />
@@ -109,6 +116,8 @@ export function DevicesPage() {
     vlan: query.get('vlan') ?? '',
     os: query.get('os') ?? '',
     risk: query.get('risk') ?? '',
+    phase: query.get('phase') ?? '',
+    first_seen_from: query.get('first_seen_from') ?? '',
     sort: query.get('sort') ?? '',
   };
   const filterKey = JSON.stringify(filter);
@@ -130,6 +139,8 @@ export function DevicesPage() {
       vlan: filter.vlan,
       os: filter.os,
       risk: filter.risk,
+      phase: filter.phase,
+      first_seen_from: filter.first_seen_from,
       limit: PAGE_ROWS,
       cursor: cursors.at(-1),
     }),
@@ -145,6 +156,8 @@ export function DevicesPage() {
       vlan: filter.vlan,
       os: filter.os,
       risk: filter.risk,
+      phase: filter.phase,
+      first_seen_from: filter.first_seen_from,
     }),
     true,
   );
@@ -228,6 +241,11 @@ export function DevicesPage() {
             type: filter.type,
             vendor: filter.vendor,
             text: filter.text,
+            vlan: filter.vlan,
+            os: filter.os,
+            risk: filter.risk,
+            phase: filter.phase,
+            first_seen_from: filter.first_seen_from,
             format: 'csv',
           })}
           download
@@ -245,6 +263,21 @@ export function DevicesPage() {
             <option value="4">critical</option>
           </select>
         </label>
+        {filter.phase && (
+          <Link
+            to={withQuery({ phase: '' })}
+            class="facet-chip"
+            current
+            label={`Also those that are not ${filter.phase}`}
+          >
+            {filter.phase} ×
+          </Link>
+        )}
+        {filter.first_seen_from && (
+          <Link to={withQuery({ first_seen_from: '' })} class="facet-chip" current label="Also those that are not new">
+            first seen since {time.value.full(Number(filter.first_seen_from))} ×
+          </Link>
+        )}
         {(facets.data?.facets ?? []).map(({ field, values }) => {
           const name = FACET_NAMES[field] ?? field;
           const chosen = query.get(name) ?? '';
@@ -306,7 +339,7 @@ export function DevicesPage() {
             </thead>
             <tbody>
               {page.rows.map((device) => (
-                <DeviceLine key={device.device} device={device} />
+                <DeviceLine key={device.device} device={device} asset={page.assets[device.device]} />
               ))}
             </tbody>
           </table>

@@ -14,6 +14,7 @@ const KEYS: [string, string][] = [
   ['m', 'mute: hide it'],
   ['c', 'close: dealt with'],
   ['z', 'undo what was just done'],
+  ['o', 'overview'],
   ['q', 'queue of alerts'],
   ['i', 'incidents'],
   ['r', 'rules'],

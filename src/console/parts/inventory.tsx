@@ -1,4 +1,5 @@
-import type { Device } from '../../api/schemas.ts';
+import { Fragment } from 'preact';
+import type { AssetBody, Device } from '../../api/schemas.ts';
 import type { AddressList, Changes, Channel, Comparison } from '../../api/schemas-inventory.ts';
 import { formatBytes, formatCount, formatType, formatValue, formatWords } from '../format.ts';
 import { devicePath } from '../router.ts';
@@ -38,6 +39,31 @@ export function RiskParts({ device }: { device: Device }) {
         </div>
       ))}
     </>
+  );
+}
+
+const ASSET_FACTS: readonly (readonly [keyof AssetBody, string])[] = [
+  ['tag', 'Tag'],
+  ['criticality', 'Criticality'],
+  ['owner', 'Owner'],
+  ['room', 'Room'],
+  ['contact', 'Contact'],
+  ['serial', 'Serial number'],
+  ['name', 'Name'],
+];
+
+/** What the maintenance system of the site says of the device. */
+export function AssetFacts({ asset }: { asset: AssetBody | null }) {
+  if (asset === null) return <p class="muted">No asset of the maintenance system has its address, serial or name.</p>;
+  return (
+    <dl class="facts">
+      {ASSET_FACTS.filter(([field]) => asset[field] !== '').map(([field, name]) => (
+        <Fragment key={field}>
+          <dt>{name}</dt>
+          <dd>{asset[field]}</dd>
+        </Fragment>
+      ))}
+    </dl>
   );
 }
 
