@@ -127,6 +127,15 @@ const STEPS: readonly string[] = [
   // Frames around alerts, as captures.
   `CREATE TABLE evidence (id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, frames INTEGER NOT NULL,
      pcapng BLOB NOT NULL);`,
+  // Devices that a person has said to be one: `merges` is what holds now, `merge_acts` how it came to be so.
+  `CREATE TABLE merges (device TEXT PRIMARY KEY, main TEXT NOT NULL) WITHOUT ROWID;
+   CREATE INDEX merges_by_main ON merges (main);
+   CREATE TABLE distinct_devices (a TEXT NOT NULL, b TEXT NOT NULL, PRIMARY KEY (a, b)) WITHOUT ROWID;
+   CREATE TABLE merge_acts (id INTEGER PRIMARY KEY AUTOINCREMENT, act TEXT NOT NULL, device TEXT NOT NULL,
+     other TEXT NOT NULL, at_ms INTEGER NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL, effects TEXT NOT NULL,
+     undone_ms INTEGER NOT NULL DEFAULT 0, undone_by TEXT NOT NULL DEFAULT '');
+   CREATE INDEX merge_acts_of ON merge_acts (device, id);
+   CREATE INDEX merge_acts_with ON merge_acts (other, id);`,
 ];
 
 /**

@@ -308,6 +308,7 @@ export class DeviceTable {
       bindings: this.#bindings,
       usedBy: this.#usedBy,
       byAddress: this.#byAddress,
+      byLease: this.#byLease,
     };
   }
 
@@ -316,12 +317,14 @@ export class DeviceTable {
    * @throws WardwatchError WW_MODEL where the devices are more than it can hold
    */
   restore(saved: unknown): void {
-    const { devices, evictions, bindings, usedBy, byAddress } = saved as {
+    const { devices, evictions, bindings, usedBy, byAddress, byLease } = saved as {
       devices: Device[];
       evictions: number;
       bindings: Map<number, Binding>;
       usedBy: Map<Device, number[]>;
       byAddress: Map<number, Device>;
+      /** Files of before leases were kept have none. */
+      byLease?: Map<string, Device>;
     };
     if (devices.length > this.#config.max_devices)
       throw new WardwatchError(
@@ -342,6 +345,10 @@ export class DeviceTable {
     for (const [key, binding] of bindings) this.#bindings.set(key, binding);
     for (const [device, keys] of usedBy) this.#usedBy.set(device, keys);
     for (const [key, device] of byAddress) this.#byAddress.set(key, device);
+    for (const [lessee, device] of byLease ?? []) {
+      this.#byLease.set(lessee, device);
+      this.#lessees.add(device);
+    }
   }
 
   #becomeGateway(device: Device): void {

@@ -112,6 +112,20 @@ describe('devices of a routed tap', () => {
     expect(at(table, '10.0.0.6', vlan(10))).toBe(before);
     expect(current(before)).toEqual(['10.0.0.6']);
   });
+
+  it('are told apart by their leases after a restart as well', () => {
+    const { table, vlan } = routed();
+    const first = at(table, '10.0.0.5', vlan(10))!;
+    table.leased('00:1a:2b:00:00:01', words('10.0.0.5'), 0, vlan(10), S);
+    const next = routed();
+    const segment = next.vlan(10);
+    next.table.restore(table.save());
+    // The same hardware address is the same device at its new address, another one is another at the old.
+    next.table.leased('00:1a:2b:00:00:01', words('10.0.0.6'), 0, segment, 2 * S);
+    expect(at(next.table, '10.0.0.6', segment)).toBe(first);
+    next.table.leased('00:1a:2b:00:00:02', words('10.0.0.5'), 0, segment, 3 * S);
+    expect(at(next.table, '10.0.0.5', segment)).not.toBe(first);
+  });
 });
 
 describe('risk', () => {
