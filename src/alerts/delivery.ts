@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AlertRow } from '../kernel/rows.ts';
+import { isMuted } from './ocsf.ts';
 
 /** What happened to an alert; `alert.test` is made by `wardwatch delivery test` and stands for nothing. */
 export type DeliveryType = 'alert.created' | 'alert.updated' | 'alert.test';
@@ -55,9 +56,12 @@ export interface DeliveryFilter {
   readonly detectors?: readonly string[];
   /** VLANs as they stand in alerts: `220`, or an empty text for untagged. */
   readonly vlans?: readonly string[];
+  /** Also what a rule of the desk mutes; it says so (OCSF status Suppressed). */
+  readonly muted?: boolean;
 }
 
 export function matchesFilter(filter: DeliveryFilter, row: AlertRow): boolean {
+  if (filter.muted !== true && isMuted(row)) return false;
   if (row.severity_id < (filter.severity_at_least ?? 1)) return false;
   if (filter.classes !== undefined && !filter.classes.includes(row.device_type)) return false;
   if (filter.vlans !== undefined && !filter.vlans.includes(row.vlan)) return false;

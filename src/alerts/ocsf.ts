@@ -220,6 +220,26 @@ export function isMuted(row: AlertRow): boolean {
   return row.ocsf.includes('"muted_by":"');
 }
 
+/**
+ * The alert as a decision of the desk leaves it: muted by the rule or window of that name, or (undefined) not.
+ * What the hot path has muted and the desk no longer does comes out as if it had never been.
+ */
+export function asMuted(row: AlertRow, mutedBy: string | undefined): AlertRow {
+  if (isMuted(row) === (mutedBy !== undefined)) return row;
+  const ocsf = JSON.parse(row.ocsf) as Record<string, unknown>;
+  const { muted_by: _before, ...unmapped } = (ocsf['unmapped'] ?? {}) as Record<string, unknown>;
+  return {
+    ...row,
+    ocsf: JSON.stringify({
+      ...ocsf,
+      is_alert: mutedBy === undefined && row.severity_id >= 3,
+      status: mutedBy === undefined ? 'New' : 'Suppressed',
+      status_id: mutedBy === undefined ? 1 : 3,
+      unmapped: { ...(mutedBy === undefined ? {} : { muted_by: mutedBy }), ...unmapped },
+    }),
+  };
+}
+
 function sameDeed(a: RaisedFinding, b: RaisedFinding): boolean {
   return a.detector === b.detector && a.device === b.device && a.subject === b.subject;
 }

@@ -4,6 +4,8 @@ import type { Config } from '../config/index.ts';
 import { createDelivery } from '../desk/index.ts';
 import type { DeliveryDesk, DeliveryEndpoint, StoredAlerts } from '../desk/index.ts';
 import type { Reporter } from '../kernel/component.ts';
+import type { AlertRow } from '../kernel/rows.ts';
+import type { TriageDesk } from './triage.ts';
 import { WardwatchError } from '../kernel/errors.ts';
 import { createKafkaSink } from '../sinks/kafka/index.ts';
 import { createSyslogSink } from '../sinks/syslog/index.ts';
@@ -52,12 +54,24 @@ export function createEndpoints(config: Config, deps: SinkDeps): DeliveryEndpoin
   });
 }
 
-/** Delivery as the configuration has it; undefined where there is no endpoint. */
-export function createDeliveryOf(
-  config: Config,
-  deps: SinkDeps & { desk: DatabaseSync; store: StoredAlerts },
-): DeliveryDesk | undefined {
+export interface DeliveryOfDeps extends SinkDeps {
+  readonly desk: DatabaseSync;
+  readonly store: StoredAlerts;
+  readonly triage: TriageDesk;
+  /** Others write to the store. */
+  readonly watch?: boolean;
+}
+
+/** Delivery as the configuration has it, of alerts as the desk has them; undefined where there is no endpoint. */
+export function createDeliveryOf(config: Config, deps: DeliveryOfDeps): DeliveryDesk | undefined {
   if (config.delivery.endpoints.length === 0) return undefined;
-  const { desk, store, reporter } = deps;
-  return createDelivery(config.delivery.outbox, { desk, endpoints: createEndpoints(config, deps), store, reporter });
+  const { desk, store, triage, reporter, watch = false } = deps;
+  const endpoints = createEndpoints(config, deps);
+  const judge = (rows: readonly AlertRow[]): readonly AlertRow[] => triage.judge(rows);
+  const delivery = createDelivery(config.delivery.outbox, { desk, endpoints, store, judge, watch, reporter });
+  triage.onChange((uids) => {
+    const items = uids.flatMap((uid) => triage.triage.item(uid) ?? []);
+    delivery.reconsider(items.filter((item) => item.muted_by === 0));
+  });
+  return delivery;
 }

@@ -17,7 +17,7 @@ export interface HotPathThread {
    */
   readonly ended: Promise<void>;
   /** What people have decided, all of it; `host.decided` tells from when on the hot path obeys. */
-  decide(decisions: readonly Decision[]): void;
+  readonly decide: (decisions: readonly Decision[]) => void;
   /** Ends the thread at once. */
   terminate(): Promise<void>;
 }

@@ -14,7 +14,6 @@ import { reportProgress, startHotPathThread } from './hot-path-thread.ts';
 import type { HotPathThread } from './hot-path-thread.ts';
 import type { PipelineProgress } from './pipeline.ts';
 import { createAccessOf, firstAdminNote } from './people.ts';
-import { isMuted } from '../alerts/ocsf.ts';
 import { createTriageDesk } from './triage.ts';
 import { remember } from './remember.ts';
 import { tokenKey } from './token-key.ts';
@@ -119,6 +118,7 @@ export async function runAll(request: RunRequest): Promise<void> {
     triage: triageDesk.triage,
     assets: new Assets(desk),
     evidence: triageDesk.evidence,
+    delivery: () => delivery?.status(),
     access,
     reporter: telemetry.reporter('api'),
     version: request.productVersion,
@@ -145,6 +145,7 @@ export async function runAll(request: RunRequest): Promise<void> {
   const delivery = createDeliveryOf(config, {
     desk,
     store,
+    triage: triageDesk,
     reporter: telemetry.reporter('delivery'),
     productVersion: request.productVersion,
   });
@@ -160,10 +161,7 @@ export async function runAll(request: RunRequest): Promise<void> {
       try {
         await (delivery === undefined
           ? store.write(batch)
-          : delivery.accept(
-              (batch.alerts ?? []).filter((row) => !isMuted(row)),
-              () => store.write(batch),
-            ));
+          : delivery.accept(batch.alerts ?? [], () => store.write(batch)));
         triageDesk.accept(batch.alerts ?? []);
         triageDesk.evidence.keep(batch.evidence ?? []);
         storeOk = true;

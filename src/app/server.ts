@@ -8,6 +8,7 @@ import { describeError } from '../kernel/errors.ts';
 import type { Store } from '../store/contract.ts';
 import { createStore } from '../store/index.ts';
 import { createTelemetry } from '../telemetry/index.ts';
+import { createDeliveryOf } from './delivery.ts';
 import { createAccessOf, firstAdminNote } from './people.ts';
 import { remember } from './remember.ts';
 import { createTriageDesk } from './triage.ts';
@@ -28,7 +29,7 @@ const LOOK_MS = 2000;
 const LOOK_ROWS = 100;
 
 /**
- * API and console over a store that detectors write to. What the detectors themselves know and do not store
+ * API, console and delivery over a store that detectors write to. What the detectors themselves know and do not store
  * (frames read, frames lost, which detectors are on) cannot be shown: it is in their metrics.
  */
 export async function runServer(request: ServerRequest): Promise<void> {
@@ -51,6 +52,14 @@ export async function runServer(request: ServerRequest): Promise<void> {
     reporter: telemetry.reporter('triage'),
     publish,
     retentionDays: config.store.retention_days.alerts,
+  });
+  const delivery = createDeliveryOf(config, {
+    desk,
+    store,
+    triage: triageDesk,
+    watch: true,
+    reporter: telemetry.reporter('delivery'),
+    productVersion: request.productVersion,
   });
   const api = createApiServer(config.api, {
     store,
@@ -79,6 +88,7 @@ export async function runServer(request: ServerRequest): Promise<void> {
     await store.start();
     await watch.look();
     await triageDesk.catchUp();
+    await delivery?.start();
     await api.start();
     request.onReady(api.url(), firstAdminNote(access, api.url()));
     for (;;) {
@@ -86,7 +96,7 @@ export async function runServer(request: ServerRequest): Promise<void> {
       if (request.stop.aborted) return;
       await watch.look();
       await triageDesk
-        .catchUp()
+        .takeArrivals()
         .catch((error: unknown) =>
           reporter.log('warn', 'new alerts could not be taken over', { error: describeError(error) }),
         );
@@ -94,6 +104,7 @@ export async function runServer(request: ServerRequest): Promise<void> {
       if (state === 'failed') reporter.log('warn', 'the store does not answer', { error: error ?? '' });
     }
   } finally {
+    await delivery?.stop();
     await api.stop();
     triageDesk.stop();
     await store.stop();

@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { LiveEvent } from '../api/index.ts';
+import { asMuted } from '../alerts/ocsf.ts';
+import { readArrivals } from '../desk/arrivals.ts';
 import { EvidenceShelf } from '../desk/evidence.ts';
 import { Triage } from '../desk/triage.ts';
 import type { Reporter } from '../kernel/component.ts';
@@ -19,8 +21,14 @@ export interface TriageDesk {
   readonly evidence: EvidenceShelf;
   /** Alerts that are safe in the store. */
   accept(rows: readonly AlertRow[]): void;
-  /** Takes alerts from the store that the desk does not know: after a crash, or those that detectors wrote. */
+  /** Takes alerts that are safe in the store, and gives them as rules leave them: muted or not. */
+  judge(rows: readonly AlertRow[]): readonly AlertRow[];
+  /** Called with the uids of alerts that came or were decided about, soon after. */
+  onChange(listener: (uids: readonly string[]) => void): void;
+  /** Takes alerts from the store that the desk does not know, the newest first: what a crash has left. */
   catchUp(): Promise<void>;
+  /** Takes what others have written to the store since the last time. */
+  takeArrivals(): Promise<void>;
   stop(): void;
 }
 
@@ -36,7 +44,9 @@ export interface TriageDeskDeps {
 /** The desk's triage beside a store: told of what is stored, and telling what people change. */
 export function createTriageDesk(deps: TriageDeskDeps): TriageDesk {
   const { store, reporter, publish } = deps;
+  let arrived: number | undefined;
   const triage = new Triage(deps.desk);
+  let changed: (uids: readonly string[]) => void = () => {};
   let touched = new Set<string>();
   let due: NodeJS.Immediate | undefined;
   triage.onChange((uids) => {
@@ -46,6 +56,7 @@ export function createTriageDesk(deps: TriageDeskDeps): TriageDesk {
       due = undefined;
       const all = [...touched];
       touched = new Set();
+      changed(all);
       publish({ type: 'triage', uids: all.length <= TOLD ? all : [], total: all.length });
     });
   });
@@ -64,6 +75,24 @@ export function createTriageDesk(deps: TriageDeskDeps): TriageDesk {
     triage,
     evidence: new EvidenceShelf(deps.desk),
     accept: (rows) => triage.accept(rows),
+    judge(rows) {
+      triage.accept(rows);
+      return rows.map((row) => {
+        const rule = triage.item(row.uid)?.muted_by ?? 0;
+        return asMuted(row, rule === 0 ? undefined : rule > 0 ? `r${rule}` : `w${-rule}`);
+      });
+    },
+    onChange(listener) {
+      changed = listener;
+    },
+    async takeArrivals() {
+      arrived = await readArrivals(
+        store,
+        arrived,
+        (uid, version) => !triage.knows(uid, version),
+        (rows) => triage.accept(rows),
+      );
+    },
     async catchUp() {
       let cursor: string | undefined;
       let quiet = 0;

@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { AlertSink } from '../alerts/delivery.ts';
+import { readArrivals } from './arrivals.ts';
+import type { ArrivingAlerts } from './arrivals.ts';
 import type { Component, Reporter } from '../kernel/component.ts';
 import type { AlertRow } from '../kernel/rows.ts';
 import { systemClock } from './clock.ts';
@@ -17,7 +19,7 @@ export type { LaneStatus } from './lane.ts';
 const PAGE = 500;
 
 /** What the delivery needs of the store (see src/store/contract.ts). */
-export interface StoredAlerts {
+export interface StoredAlerts extends ArrivingAlerts {
   alert(uid: string): Promise<AlertRow | undefined>;
   alerts(
     filter: { from?: number; to?: number; sort?: 'time' },
@@ -35,6 +37,10 @@ export interface DeliveryDeps {
   readonly desk: DatabaseSync;
   readonly endpoints: readonly DeliveryEndpoint[];
   readonly store: StoredAlerts;
+  /** Others write to the store, and it is looked there for what is new; without it, `accept` brings all there is. */
+  readonly watch?: boolean;
+  /** Takes stored alerts to the desk, and gives them as people and rules have decided about them. */
+  readonly judge?: (rows: readonly AlertRow[]) => readonly AlertRow[];
   readonly reporter: Reporter;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -49,6 +55,8 @@ export interface DeliveryDesk extends Component {
    * throws is thrown on, and what it stored before it threw is found at the next start.
    */
   accept(alerts: readonly AlertRow[], write: () => Promise<void>): Promise<void>;
+  /** Somebody has decided about these alerts: what was muted, and is no longer, is queued. */
+  reconsider(alerts: readonly AlertVersion[]): void;
   status(): { endpoints: LaneStatus[]; counts: Readonly<OutboxCounts> };
 }
 
@@ -64,6 +72,7 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
   const clock = deps.clock ?? systemClock;
   const random = deps.random ?? Math.random;
   const lookMs = deps.lookMs ?? 1000;
+  const judge = deps.judge ?? ((rows: readonly AlertRow[]) => rows);
   let outbox: Outbox | undefined;
   let lanes: Lane[] = [];
   let cancelLook: (() => void) | undefined;
@@ -95,7 +104,8 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
     for (const [uid, versions] of left) {
       const row = await store.alert(uid);
       // The store keeps the newest version alone: it stands for those before it.
-      if (row !== undefined && versions.some(({ version }) => version <= row.version)) box.adopt([row], clock.now());
+      if (row !== undefined && versions.some(({ version }) => version <= row.version))
+        box.adopt(judge([row]), clock.now());
       unstored.push(...versions);
     }
     if (unstored.length > 0) {
@@ -117,12 +127,29 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
     let cursor: string | undefined;
     do {
       const page = await store.alerts({ from: since + 1, sort: 'time' }, PAGE, cursor);
-      box.adopt(page.rows, clock.now());
+      box.adopt(judge(page.rows), clock.now());
       newest = Math.max(newest, page.rows[0]?.time ?? since);
       cursor = page.next;
     } while (cursor !== undefined);
     // Only now: pages come newest first, and a crash between two must leave the older ones to be found.
     box.raiseWatermark(newest);
+  };
+
+  /** What others have written to the store since the last look. */
+  const takeArrivals = async (box: Outbox): Promise<void> => {
+    const since = box.arrivalMark();
+    const isNew = since === undefined && box.watermark() === undefined;
+    const mark = await readArrivals(
+      store,
+      since,
+      (uid, version) => !box.knows(uid, version),
+      (rows) => {
+        // A new outbox: what is stored already is history.
+        if (isNew) box.know(rows);
+        else if (box.adopt(judge(rows), clock.now()) > 0) pump();
+      },
+    );
+    if (mark !== undefined) box.setArrivalMark(mark);
   };
 
   const admitDeferred = async (box: Outbox): Promise<void> => {
@@ -133,7 +160,7 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
         const row = await store.alert(uid);
         if (row !== undefined) rows.push(row);
       }
-      box.admit(asked, rows, clock.now());
+      box.admit(asked, judge(rows), clock.now());
       pump();
     }
   };
@@ -146,7 +173,7 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
       while (running && !box.hasRoom) await new Promise<void>((resolve) => clock.after(lookMs, resolve));
       if (!running) return queued;
       const page = await store.alerts({ from: request.fromMs, to: request.toMs, sort: 'time' }, PAGE, cursor);
-      queued += box.requeue(page.rows, request.endpoint, clock.now());
+      queued += box.requeue(judge(page.rows), request.endpoint, clock.now());
       cursor = page.next;
       pump();
     } while (cursor !== undefined);
@@ -164,6 +191,7 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
       reporter.log('info', `delivery: ${request.kind}`, { endpoint: request.endpoint, queued });
       pump();
     }
+    if (deps.watch === true) await takeArrivals(box);
     await admitDeferred(box);
     gauges();
   };
@@ -190,7 +218,9 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
       if (retired > 0)
         reporter.log('warn', 'deliveries to endpoints that are gone are dead letters now', { n: retired });
       await settleIntents(box);
-      await catchUp(box);
+      // By the times of events only where it is not known what came in when.
+      if (deps.watch !== true || (box.arrivalMark() === undefined && box.watermark() !== undefined)) await catchUp(box);
+      if (deps.watch === true) await takeArrivals(box);
       lanes = endpoints.map(({ name, sink }) => new Lane(name, sink, config, { outbox: box, clock, random, reporter }));
       running = true;
       for (const lane of lanes) lane.start();
@@ -216,9 +246,27 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
       const box = open();
       box.prepare(alerts);
       await write();
-      box.commit(alerts, clock.now());
+      box.commit(judge(alerts), clock.now());
       gauges();
       pump();
+    },
+
+    reconsider(alerts) {
+      background = background
+        .then(async () => {
+          if (!running) return;
+          const box = open();
+          const uids = alerts.filter(({ uid, version }) => !box.knows(uid, version)).map(({ uid }) => uid);
+          for (let i = 0; i < uids.length; i += PAGE) {
+            const rows = await store.alertsOf(uids.slice(i, i + PAGE));
+            if (box.adopt(judge(rows), clock.now()) > 0) pump();
+          }
+        })
+        .catch((error: unknown) => {
+          reporter.log('error', 'alerts that are no longer muted could not be queued', {
+            error: error instanceof Error ? error.name : 'unknown',
+          });
+        });
     },
 
     status: () => ({ endpoints: lanes.map((lane) => lane.status()), counts: open().counts() }),

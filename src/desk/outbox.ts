@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { matchesFilter } from '../alerts/delivery.ts';
+import { isMuted } from '../alerts/ocsf.ts';
 import type { DeliveryFilter } from '../alerts/delivery.ts';
 import type { AlertRow } from '../kernel/rows.ts';
 import type { OutboxConfig } from './config.ts';
@@ -158,6 +159,35 @@ export class Outbox {
   /** All that is stored up to this time has been dealt with. */
   raiseWatermark(timeMs: number): void {
     this.#atomic(() => this.#raiseMark('watermark', timeMs));
+  }
+
+  /** Whether this version, or a newer one, was dealt with. */
+  knows(uid: string, version: number): boolean {
+    const known = this.#get('SELECT version FROM known WHERE uid = ?', uid);
+    return known !== undefined && Number(known['version']) >= version;
+  }
+
+  /** These have been dealt with elsewhere: they are not queued. */
+  know(versions: readonly AlertVersion[]): void {
+    this.#atomic(() => {
+      for (const { uid, version } of versions) this.#remember(uid, version);
+    });
+  }
+
+  /** Up to where the store was read, seconds of its clock; undefined where it never was. */
+  arrivalMark(): number | undefined {
+    const row = this.#get("SELECT value FROM marks WHERE name = 'arrivals'");
+    return row === undefined ? undefined : Number(row['value']);
+  }
+
+  /** Also backwards: the clock of the store may have been wrong. */
+  setArrivalMark(second: number): void {
+    this.#atomic(() =>
+      this.#run(
+        "INSERT INTO marks VALUES ('arrivals', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        Math.trunc(second),
+      ),
+    );
   }
 
   /** Alerts that found no room, oldest names first. */
@@ -318,10 +348,12 @@ export class Outbox {
 
   /** A stored alert, if it is newer than what is known of it. */
   #accept(row: AlertRow, nowMs: number): number {
-    const known = this.#get('SELECT version FROM known WHERE uid = ?', row.uid);
-    if (known !== undefined && Number(known['version']) >= row.version) return 0;
+    if (this.knows(row.uid, row.version)) return 0;
+    const isWanted = this.#endpoints.some((endpoint) => matchesFilter(endpoint.filter, row));
+    // What is muted may come back with the same version, when the rule is undone.
+    if (!isWanted && isMuted(row)) return 0;
     this.#remember(row.uid, row.version);
-    if (!this.#endpoints.some((endpoint) => matchesFilter(endpoint.filter, row))) return 0;
+    if (!isWanted) return 0;
     // While older alerts are deferred, newer ones stand behind them: a version never overtakes another.
     if (this.#counts.deferred > 0 || this.#counts.queued >= this.#config.max_queued) {
       this.#defer(row);

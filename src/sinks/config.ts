@@ -22,6 +22,10 @@ export const endpointParts = {
       classes: strings('Only alerts about devices of these types.'),
       detectors: strings('Only alerts to which one of these detectors contributed.'),
       vlans: strings('Only alerts of these VLANs, as written in alerts; an empty text is untagged.'),
+      muted: Type.Boolean({
+        default: false,
+        description: 'Also alerts that a rule mutes. They say so: status Suppressed in OCSF.',
+      }),
     },
     { additionalProperties: false, default: {}, description: 'Which alerts go there' },
   ),

@@ -108,6 +108,14 @@ export interface DataFlowFilter {
   limit: number;
 }
 
+/** An alert that was written to the store. */
+export interface Arrival {
+  uid: string;
+  version: number;
+  /** Epoch seconds of the engine's clock. */
+  ingested: number;
+}
+
 /** The answer to a statement of an analyst. */
 export interface SqlAnswer {
   columns: { name: string; type: string }[];
@@ -141,6 +149,14 @@ export interface Store extends Component, RowSink {
   alert(uid: string, vlans?: readonly string[]): Promise<AlertRow | undefined>;
   /** Those of these alerts that are there, in no order. */
   alertsOf(uids: readonly string[]): Promise<AlertRow[]>;
+  /**
+   * Alerts that were written since an earlier answer, in the order in which they came in, whatever time their frames
+   * carry. It looks back five minutes further, since an insert takes effect later than its time says: who asks has to
+   * know what it has. A write that is repeated comes again.
+   * @param since `asOf` of an earlier answer; undefined for those five minutes alone
+   * @param after the last of the page before this one
+   */
+  arrivals(since: number | undefined, limit: number, after?: Arrival): Promise<{ rows: Arrival[]; asOf: number }>;
   devices(filter: DeviceFilter, limit: number, cursor?: string): Promise<Page<DeviceRow>>;
   device(key: string, vlans?: readonly string[]): Promise<DeviceRow | undefined>;
   /** Counts of devices by the values of each field, for those that the filter finds. */

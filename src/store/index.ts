@@ -112,6 +112,7 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
     alerts: (filter, limit, cursor) => read('alerts', (queries) => queries.alerts(filter, limit, cursor)),
     alert: (uid, vlans) => read('alert', (queries) => queries.alert(uid, vlans)),
     alertsOf: (uids) => read('alerts', (queries) => queries.alertsOf(uids)),
+    arrivals: (since, limit, after) => read('arrivals', (queries) => queries.arrivals(since, limit, after)),
     devices: (filter, limit, cursor) => read('devices', (queries) => queries.devices(filter, limit, cursor)),
     device: (key, vlans) => read('device', (queries) => queries.device(key, vlans)),
     facets: (filter, fields, most) => read('facets', (queries) => queries.facets(filter, fields, most)),

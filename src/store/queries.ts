@@ -1,6 +1,6 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { AlertRow, DecidedField, DeviceRow, FlowRow, RiskPart, WindowRow } from '../kernel/rows.ts';
-import type { AlertFilter, DeviceSort, Page, Store } from './contract.ts';
+import type { AlertFilter, Arrival, DeviceSort, Page, Store } from './contract.ts';
 import { asked, deviceConditions, whereSql, whole, words } from './conditions.ts';
 import type { Conditions } from './conditions.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
@@ -10,10 +10,12 @@ import type { TableName } from './schema.ts';
 /** The reading half of the store. */
 export type StoreQueries = Pick<
   Store,
-  'alerts' | 'alert' | 'alertsOf' | 'devices' | 'device' | 'flowsOf' | 'windowsOf' | 'overview'
+  'alerts' | 'alert' | 'alertsOf' | 'arrivals' | 'devices' | 'device' | 'flowsOf' | 'windowsOf' | 'overview'
 >;
 
 const MAX_PAGE = 10_000;
+/** An insert gets its time when it begins and is seen when it ends, on a replica later still. Seconds. */
+const ARRIVAL_OVERLAP_S = 300;
 const MAX_WINDOWS = 100_000;
 
 /** One order of a list. The id is its last part, so that no two rows stand at the same place. */
@@ -163,6 +165,23 @@ export function createQueries(client: ClickHouseClient, database: string): Store
         `SELECT ${columnsOf('alerts')} FROM ${database}.alerts FINAL WHERE uid IN ({uids:Array(String)})`,
         { uids: uids.slice(0, MAX_PAGE).map(asked) },
       );
+    },
+
+    async arrivals(since, limit, after) {
+      // Asked first: what comes in while the page is read is looked at again.
+      const [clock] = await ask<{ now: number }>('SELECT toUInt32(now()) AS now');
+      const asOf = clock?.now ?? 0;
+      // A clock that was set back does not hide what came in after it.
+      const from = Math.max(0, Math.min(since ?? asOf, asOf) - ARRIVAL_OVERLAP_S);
+      // Without FINAL, which would read all parts whole: older versions are here once, by their key.
+      const rows = await ask<Arrival>(
+        `SELECT uid, newest AS version, at AS ingested FROM (
+           SELECT uid, max(version) AS newest, toUInt32(max(ingested_at)) AS at FROM ${database}.alerts
+           WHERE ingested_at >= toDateTime({from:UInt32}) GROUP BY uid)
+         WHERE (at, uid) > ({ingested:UInt32}, {uid:String}) ORDER BY at, uid LIMIT {size:UInt32}`,
+        { from, ingested: after?.ingested ?? 0, uid: after?.uid ?? '', size: pageSize(limit) },
+      );
+      return { rows, asOf };
     },
 
     async devices(filter, limit, cursor) {

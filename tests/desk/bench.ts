@@ -6,10 +6,11 @@ import type { AlertSink, Delivery, DeliveryFilter, Outcome } from '../../src/ale
 import type { Clock } from '../../src/desk/clock.ts';
 import { openDatabase } from '../../src/desk/database.ts';
 import { createDelivery } from '../../src/desk/index.ts';
-import type { DeliveryDesk, OutboxConfig, StoredAlerts } from '../../src/desk/index.ts';
+import type { DeliveryDeps, DeliveryDesk, OutboxConfig, StoredAlerts } from '../../src/desk/index.ts';
 import { silentReporter } from '../../src/kernel/component.ts';
 import type { Reporter } from '../../src/kernel/component.ts';
 import type { AlertRow } from '../../src/kernel/rows.ts';
+import type { Arrival } from '../../src/store/contract.ts';
 
 export const OUTBOX: OutboxConfig = {
   max_queued: 200_000,
@@ -67,10 +68,31 @@ export class TestClock implements Clock {
 /** The part of the store that delivery asks, in memory: the newest version of each alert. */
 export class MemoryStore implements StoredAlerts {
   readonly rows = new Map<string, AlertRow>();
+  /** Its clock, seconds, and when each alert came in by it. */
+  second = 5_000_000;
+  readonly #came = new Map<string, number>();
 
   readonly write = async (rows: readonly AlertRow[]): Promise<void> => {
-    for (const row of rows) if ((this.rows.get(row.uid)?.version ?? 0) < row.version) this.rows.set(row.uid, row);
+    for (const row of rows)
+      if ((this.rows.get(row.uid)?.version ?? 0) < row.version) {
+        this.rows.set(row.uid, row);
+        this.#came.set(row.uid, this.second);
+      }
   };
+
+  async alertsOf(uids: readonly string[]): Promise<AlertRow[]> {
+    return uids.flatMap((uid) => this.rows.get(uid) ?? []);
+  }
+
+  async arrivals(since = this.second, limit = 1, after?: Arrival): Promise<{ rows: Arrival[]; asOf: number }> {
+    const place = ({ ingested, uid }: Arrival): string => `${ingested} ${uid}`;
+    const rows = [...this.rows.values()]
+      .map(({ uid, version }) => ({ uid, version, ingested: this.#came.get(uid) ?? 0 }))
+      .filter((row) => row.ingested >= Math.min(since, this.second) - 300)
+      .sort((a, b) => (place(a) < place(b) ? -1 : 1))
+      .filter((row) => after === undefined || place(row) > place(after));
+    return { rows: rows.slice(0, limit), asOf: this.second };
+  }
 
   async alert(uid: string): Promise<AlertRow | undefined> {
     return this.rows.get(uid);
@@ -134,6 +156,7 @@ export interface Bench {
   open(
     endpoints: Record<string, { sink: AlertSink; filter?: DeliveryFilter }>,
     config?: Partial<OutboxConfig>,
+    deps?: Pick<DeliveryDeps, 'watch' | 'judge'>,
   ): Promise<DeliveryDesk>;
   /** Stores rows and queues them, as the program does. */
   accept(desk: DeliveryDesk, rows: readonly AlertRow[]): Promise<void>;
@@ -160,7 +183,7 @@ export function makeBench(): Bench {
     clock,
     store,
     dropped,
-    async open(endpoints, config = {}) {
+    async open(endpoints, config = {}, deps = {}) {
       const db = openDatabase(path);
       cleanups.push(() => db.close());
       const desk = createDelivery(
@@ -177,6 +200,7 @@ export function makeBench(): Bench {
           clock,
           random: () => 0.5,
           lookMs: LOOK_MS,
+          ...deps,
         },
       );
       await desk.start();

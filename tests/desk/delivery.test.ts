@@ -1,8 +1,10 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { deliveryId } from '../../src/alerts/delivery.ts';
+import { asMuted } from '../../src/alerts/ocsf.ts';
 import type { Outcome } from '../../src/alerts/delivery.ts';
 import { openDeskFile } from '../../src/desk/desk-file.ts';
+import type { AlertRow } from '../../src/kernel/rows.ts';
 import { alertRow, alertRows, NOON } from '../delivery/rows.ts';
 import { LOOK_MS, makeBench, TestSink, turns } from './bench.ts';
 
@@ -426,5 +428,106 @@ describe('the command line', () => {
     await expect(bench.open({ siem: { sink: new TestSink(bench.clock) } })).rejects.toMatchObject({
       code: 'WW_STORE_SCHEMA',
     });
+  });
+});
+
+describe('a store that others write to', () => {
+  const watched = { watch: true } as const;
+
+  it('is looked at for what came in, whatever time it carries; each version is queued once', async () => {
+    const bench = makeBench();
+    const { store, clock } = bench;
+    const sink = new TestSink(clock);
+    await store.write([alertRow({ uid: 'history', time: NOON + 1 })]);
+    const desk = await bench.open({ siem: { sink } }, {}, watched);
+    await clock.advance(LOOK_MS);
+    expect(sink.got).toEqual([]);
+
+    // Of an old capture, and late: an insert that began before the last look and ended after it.
+    await store.write([alertRow({ uid: 'old', time: 5 })]);
+    store.second -= 200;
+    await store.write([alertRow({ uid: 'late' })]);
+    store.second += 200;
+    await clock.advance(LOOK_MS);
+    await store.write([alertRow({ uid: 'old', time: 5, version: 2 })]);
+    for (let i = 0; i < 3; i++) await clock.advance(LOOK_MS);
+    expect(sink.got).toEqual(['alert_late_1', 'alert_old_1', 'alert_old_2']);
+    await desk.stop();
+
+    // While nobody looked, for longer than any overlap.
+    store.second += 9000;
+    await store.write([alertRow({ uid: 'meanwhile' }), alertRow({ uid: 'old', time: 5, version: 4 })]);
+    store.second += 9000;
+    const again = await bench.open({ siem: { sink } }, {}, watched);
+    await clock.advance(LOOK_MS);
+    expect(sink.got.slice(3)).toEqual(['alert_meanwhile_1', 'alert_old_4']);
+
+    // Its clock is set back by a day, and forth again.
+    store.second -= 86_400;
+    await store.write([alertRow({ uid: 'back' })]);
+    await clock.advance(LOOK_MS);
+    store.second += 10;
+    await store.write([alertRow({ uid: 'back2' })]);
+    await clock.advance(LOOK_MS);
+    store.second += 86_400;
+    await store.write([alertRow({ uid: 'forth' })]);
+    await clock.advance(LOOK_MS);
+    expect(sink.got.slice(5)).toEqual(['alert_back_1', 'alert_back2_1', 'alert_forth_1']);
+    await again.stop();
+  });
+
+  it('may name what a lagging replica does not give yet: it is asked for until it does', async () => {
+    const bench = makeBench();
+    const sink = new TestSink(bench.clock);
+    const desk = await bench.open({ siem: { sink } }, {}, watched);
+    await bench.clock.advance(LOOK_MS);
+    await bench.store.write([alertRow({ uid: 'n1' })]);
+    const whole = bench.store.alertsOf.bind(bench.store);
+    bench.store.alertsOf = async () => [];
+    for (let i = 0; i < 5; i++) {
+      bench.store.second += 250;
+      await bench.clock.advance(LOOK_MS);
+    }
+    expect(sink.got).toEqual([]);
+    bench.store.alertsOf = whole;
+    await bench.clock.advance(LOOK_MS);
+    expect(sink.got).toEqual(['alert_n1_1']);
+    await desk.stop();
+  });
+});
+
+describe('a muted alert', () => {
+  it('goes only to who wants it, as muted; to the others when the rule is undone', async () => {
+    const bench = makeBench();
+    const soc = new TestSink(bench.clock);
+    const archive = new TestSink(bench.clock);
+    const muted = new Set(['a']);
+    const judge = (rows: readonly AlertRow[]): AlertRow[] =>
+      rows.map((row) => asMuted(row, muted.has(row.uid) ? 'r7' : undefined));
+    const one = await bench.open({ soc: { sink: soc } }, {}, { judge });
+    await bench.accept(one, [alertRow({ uid: 'a' }), alertRow({ uid: 'b' })]);
+    await bench.clock.advance(0);
+    expect(soc.got).toEqual(['alert_b_1']);
+    muted.clear();
+    one.reconsider([
+      { uid: 'a', version: 1 },
+      { uid: 'b', version: 1 },
+    ]);
+    await bench.clock.advance(0);
+    expect(soc.got).toEqual(['alert_b_1', 'alert_a_1']);
+    await one.stop();
+
+    muted.add('c');
+    const statuses: unknown[] = [];
+    archive.answer = ({ row }) => {
+      statuses.push((JSON.parse(row.ocsf) as { status: unknown }).status);
+      return { kind: 'delivered', detail: 'ok' };
+    };
+    const two = await bench.open({ archive: { sink: archive, filter: { muted: true } } }, {}, { judge });
+    await bench.accept(two, [alertRow({ uid: 'c' })]);
+    await bench.clock.advance(0);
+    expect(archive.got).toEqual(['alert_c_1']);
+    expect(statuses).toEqual(['Suppressed']);
+    await two.stop();
   });
 });
