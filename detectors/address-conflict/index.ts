@@ -89,6 +89,16 @@ export default defineDetector({
     }));
     const handovers = ctx.site(() => new Map<string, Handover>());
 
+    function hasOneAddress(device: DeviceView): boolean {
+      const cls = ctx.classOf(device);
+      return cls.medical && !cls.server && !cls.infrastructure && !cls.interactive;
+    }
+
+    /** Learning is over: the addresses of a device are those that it had. */
+    function settle(device: DeviceView): void {
+      for (const use of identities(device).addresses.values()) use.learned = true;
+    }
+
     /** The device used an IPv4 address as its own. */
     function uses(device: DeviceView, ip: string, nowUs: number): void {
       if (device.isGateway || ip === '' || ip.includes(':') || ip.startsWith('169.254.') || ip === '0.0.0.0') return;
@@ -96,19 +106,23 @@ export default defineDetector({
       let use = id.addresses.get(ip);
       if (use === undefined) {
         if (id.addresses.size >= MAX_ADDRESSES) return;
-        use = { firstUs: nowUs, lastUs: nowUs, learned: device.learning };
+        use = { firstUs: nowUs, lastUs: nowUs, learned: device.learning && !hasOneAddress(device) };
         id.addresses.set(ip, use);
         return;
       }
       use.lastUs = nowUs;
-      if (device.learning) {
+      // Before anything is learned: a device of one purpose has one address, and what it had first is its own.
+      const cold = device.learning && hasOneAddress(device);
+      if (device.learning && !cold) {
         use.learned = true;
         return;
       }
-      if (!use.learned) return;
+      if (!cold && !use.learned) return;
       // A learned address is in use: is there one beside it that came after learning?
       for (const [other, recent] of id.addresses) {
         if (recent.learned || other === ip || nowUs - recent.lastUs > heardUs) continue;
+        // Both may have been in use since before the watch began.
+        if (cold && recent.firstUs - use.firstUs < 2 * settleUs) continue;
         const sinceUs = nowUs - recent.firstUs;
         const leased = id.leasedIp === other && Math.abs(id.leaseUs - recent.firstUs) < settleUs;
         if (sinceUs < overlapUs || (leased && sinceUs < settleUs)) continue;
@@ -235,6 +249,7 @@ export default defineDetector({
     }
 
     return {
+      onLearned: settle,
       onBinding(binding): void {
         const { ip, before, after, source, beforeLastUs } = binding;
         const nowUs = ctx.nowUs();

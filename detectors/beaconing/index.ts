@@ -16,6 +16,10 @@ interface Series {
   readonly self: Endpoint;
   readonly service: string;
   readonly site: number;
+  /** How long the device had been watched at the first call. */
+  readonly watchedUs: number;
+  /** It began while the device was being learned. */
+  readonly learning: boolean;
   /** Starts, at least a second apart. */
   readonly times: number[];
   readonly sent: number[];
@@ -89,6 +93,11 @@ export default defineDetector({
       const spread = middle(gaps) / period;
       const needed = spread < 0.1 ? p.strict_intervals : spread < 0.2 ? p.intervals : p.loose_intervals;
       if (spread > p.max_spread || n < needed) return;
+      if (s.learning) {
+        // A period that was there before the watch would have shown by then; others may have come to call as well.
+        if (s.watchedUs < 3 * period || n < p.intervals || spread >= 0.2) return;
+        if (ctx.novelty(flow.orig.device!, 'peer', s.peer.key).site > 0) return;
+      }
       const sizes = Float64Array.from(s.sent).sort();
       const size = sizes.length > 0 ? middle(sizes) : 0;
       if (size > p.max_bytes) return;
@@ -99,7 +108,10 @@ export default defineDetector({
       const device = flow.orig.device!;
       s.toldAt = n * 2;
       // Inside the site a new regular call is mostly a new job; to the outside nobody else goes to, it is a beacon.
-      const severity: Severity = s.peer.isPublic && s.site === 0 ? MEDIUM : LOW;
+      // Programs of people poll hosts of their own; of nobody's habits is known anything while they are learned.
+      const cold =
+        s.learning && ctx.classOf(device).interactive && (spread >= 0.1 || sizeSpread >= 0.1 || n < p.loose_intervals);
+      const severity: Severity = s.peer.isPublic && s.site === 0 && !cold ? MEDIUM : LOW;
       const seconds = period / 1e6;
       const jitter = Math.round(spread * 100);
       const nowUs = ctx.nowUs();
@@ -151,15 +163,16 @@ export default defineDetector({
         if (device === undefined || orig.isRemote || device.isGateway || resp.isMulticast || !flow.fromStart) return;
         if (flow.proto !== 'tcp' && flow.proto !== 'udp') return;
         if (!resp.isPublic && ROLES.has(resp.port)) return;
-        if (device.learning) {
+        const series = byDevice(device);
+        let s = series.get(resp.key);
+        // While nothing is learned only what is outside, and began while the device was watched, can be new.
+        if (device.learning && s === undefined && (!resp.isPublic || ctx.knows(device, 'peer', resp.key))) {
           ctx.novelty(device, 'peer', resp.key);
           return;
         }
-        const series = byDevice(device);
-        let s = series.get(resp.key);
         if (s === undefined) {
           const novelty = ctx.novelty(device, 'peer', resp.key);
-          if (!novelty.isNew || novelty.sameClass > 0) return;
+          if (novelty.sameClass > 0 || !(novelty.isNew || (device.learning && novelty.site === 0))) return;
           if (series.size >= MAX_SERIES) {
             const oldest = series.keys().next();
             if (!oldest.done) series.delete(oldest.value);
@@ -169,6 +182,8 @@ export default defineDetector({
             self: keepEndpoint(orig),
             service: `${flow.proto}/${resp.port}`,
             site: novelty.site,
+            watchedUs: flow.startUs - device.firstUs,
+            learning: device.learning,
             times: [],
             sent: [],
             answered: 0,
@@ -196,6 +211,10 @@ export default defineDetector({
         entry.series.ended++;
         entry.series.sent.push(flow.origBytes);
         if (entry.series.sent.length > MAX_TIMES) entry.series.sent.shift();
+      },
+      onLearned(device): void {
+        const series = byDevice(device);
+        for (const [key, s] of series) if (s.learning) series.delete(key);
       },
       onUnobserved(): void {
         // Intervals across a pause mean nothing.

@@ -38,6 +38,9 @@ const RETURN_US = 600e6;
 const SEVERAL = 2;
 /** From so many devices on, blind-spot speaks of the segment. */
 const SEGMENT = 4;
+/** Seconds in which a device was heard, and silence in its longest pauses, that count before anything is learned. */
+const COLD_HEARD = 30;
+const COLD_PAUSES = 10;
 
 export default defineDetector({
   id: 'device-silent',
@@ -106,6 +109,9 @@ export default defineDetector({
     const watchedS = (r: Rhythm): number => r.watchedS + (r.sinceS < 0 ? 0 : watched.seconds - r.sinceS);
     const limitOf = (r: Rhythm): number => Math.max(min_silence_s, factor * r.longestS);
     const regular = (r: Rhythm): boolean => watchedS(r) >= min_watched_s && r.longestS <= max_pause_s;
+    /** While nothing is learned, what reports every few seconds is regular soon; its silence must be the longer. */
+    const coldLimitOf = (r: Rhythm): number => Math.max(2 * min_silence_s, COLD_PAUSES * r.longestS);
+    const regularCold = (r: Rhythm): boolean => r.clinical && r.heardS >= COLD_HEARD && r.longestS <= min_silence_s;
 
     /** Asks it only of one that is silent: it visits every device. */
     function others(of: DeviceView, nowUs: number): Others {
@@ -116,7 +122,9 @@ export default defineDetector({
         if (device === of || device.vlan !== of.vlan || device.isGateway || device.lastUs <= watched.fromUs) continue;
         result.known++;
         const r = rhythms(device);
-        const overdue = regular(r) && nowUs - device.lastUs > r.longestS * 1e6 + SAME_MOMENT_US;
+        const overdue =
+          (regular(r) || (device.learning && regularCold(r))) &&
+          nowUs - device.lastUs > r.longestS * 1e6 + SAME_MOMENT_US;
         if (!overdue) {
           if (device.lastUs > dueUs) result.talking++;
         } else if (device.lastUs <= dueUs && device.lastUs + r.longestS * 1e6 + SAME_MOMENT_US >= of.lastUs)
@@ -149,9 +157,10 @@ export default defineDetector({
       onWake(device, nowUs): void {
         const r = rhythms(device);
         const { lastUs } = device;
-        if (device.isGateway || device.learning || r.silent || r.sinceS < 0 || r.longestS > max_pause_s) return;
-        const missingS = min_watched_s - watchedS(r);
-        const limitS = limitOf(r);
+        if (device.isGateway || r.silent || r.sinceS < 0 || r.longestS > max_pause_s) return;
+        if (device.learning && !regularCold(r)) return;
+        const missingS = device.learning ? 0 : min_watched_s - watchedS(r);
+        const limitS = device.learning ? coldLimitOf(r) : limitOf(r);
         const dueUs = Math.max(lastUs, r.outageUs) + limitS * 1e6;
         if (missingS > 0 || dueUs > nowUs || ctx.blind(device)) {
           ctx.wakeAt(device, Math.max(nowUs + Math.max(1, missingS) * 1e6, dueUs));

@@ -215,11 +215,17 @@ export default defineDetector({
      * Clinical and building devices are commanded by one machine of their own, as their profiles declare.
      */
     function besidesOthers(command: Command, victim: DeviceView, actor: DeviceView, source: Endpoint): boolean {
-      if (!ctx.classOf(actor).interactive || actor.type === 'engineering-workstation') return false;
+      if (!ctx.classOf(actor).interactive) return false;
       let others = 0;
+      let own = 0;
       for (const ends of usualOf(victim).ends.values())
-        for (const end of ends.values()) if (end.key !== source.key) others++;
-      return others > 0 && command.effect !== 'stop';
+        for (const end of ends.values()) {
+          if (end.key === source.key) own++;
+          else others++;
+        }
+      if (others === 0 || command.effect === 'stop') return false;
+      // Who maintains a controller reads it before anything is changed; to write at first sight is no maintenance.
+      return actor.type !== 'engineering-workstation' || (command.effect === 'write' && own === 0);
     }
 
     function judge(command: Command, source: Endpoint, target: Endpoint, nowUs: number): void {
