@@ -15,6 +15,8 @@ const SHELL_PATHS = [
   '/rules',
   '/devices',
   '/devices/:key',
+  '/changes',
+  '/data-flows',
   '/account',
   '/users',
   '/audit',
