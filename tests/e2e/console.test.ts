@@ -144,6 +144,7 @@ describe.skipIf(!present)('the console', () => {
     });
     const before = await rows().count();
     await site.store.write({ alerts: [row], devices: [about] });
+    site.deps.triage!.accept([row]);
     site.emit({ type: 'alert', change: 'created', row });
     await page.getByRole('button', { name: '1 new' }).waitFor();
     expect(await rows().count()).toBe(before);

@@ -127,7 +127,9 @@ describeWithBroker('the roles over Kafka', (brokers) => {
     await site.run('replay', '--learn', LEARN, ATTACK, '--out', 'out', '--quiet');
     // A store keeps notices beside the alerts.
     for (const name of ['alerts', 'notices'])
-      for (const line of readFileSync(join(site.cwd, `out/${name}.ndjson`), 'utf8').split('\n').slice(0, -1)) {
+      for (const line of readFileSync(join(site.cwd, `out/${name}.ndjson`), 'utf8')
+        .split('\n')
+        .slice(0, -1)) {
         const found = JSON.parse(line) as { severity_id: number; finding_info: { uid: string } };
         expected.set(found.finding_info.uid, found.severity_id);
       }
