@@ -96,7 +96,7 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
     request.interface === undefined || !config.state.enabled
       ? undefined
       : await LiveState.take(
-          await createKeeper(config, host.reporter),
+          await createKeeper(config, 'interface', host.reporter),
           `live-${request.interface.replace(/[^\w.-]/g, '_')}`,
           config.state.every_s,
           host.reporter,

@@ -167,7 +167,7 @@ export async function runTopicPipeline(
 
   // Another topic or group is another matter, wherever the state lies.
   const scope = `kafka-${createHash('sha256').update(`${kafka.topic}\n${kafka.group_id}`).digest('hex').slice(0, 12)}`;
-  const keeper = await createKeeper(request.config, reporter);
+  const keeper = await createKeeper(request.config, 'partitions', reporter);
   const work: PartitionWork<HotPath> = new PartitionWork({
     keeper,
     classes: STATE_CLASSES,
@@ -206,6 +206,7 @@ export async function runTopicPipeline(
   } finally {
     await subscription.stop();
     await bus.stop();
+    await keeper.close();
   }
 }
 

@@ -119,12 +119,19 @@ export function checkDataFolder(folder: string): Finding[] {
 }
 
 /** Where state lies, how old the newest is, and whether it is encrypted. */
-export function checkState(folder: string, newestMs: number | undefined, hasKey: boolean, nowMs: number): Finding {
+export function checkState(
+  where: string,
+  newestMs: number | undefined | 'not asked',
+  hasKey: boolean,
+  nowMs: number,
+): Finding {
   const age =
-    newestMs === undefined
-      ? 'nothing is stored yet'
-      : `stored ${Math.max(0, Math.round((nowMs - newestMs) / 1000))} s ago`;
-  const detail = `${folder}, ${age}, ${hasKey ? 'encrypted' : 'not encrypted: no key is set'}`;
+    newestMs === 'not asked'
+      ? ''
+      : newestMs === undefined
+        ? ', nothing is stored yet'
+        : `, stored ${Math.max(0, Math.round((nowMs - newestMs) / 1000))} s ago`;
+  const detail = `${where}${age}, ${hasKey ? 'encrypted' : 'not encrypted: no key is set'}`;
   if (hasKey) return { name: 'state', status: 'ok', detail };
   const remedy = 'set state.key_file: see docs/how-to/backup.md';
   return { name: 'state', status: 'warning', detail, remedy };

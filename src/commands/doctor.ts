@@ -82,18 +82,20 @@ async function* examine(file: string | undefined): AsyncGenerator<Finding> {
 async function stateFinding(config: Config): Promise<Finding> {
   const { checkState } = await import('./doctor-checks.ts');
   const { readdirSync, statSync } = await import('node:fs');
-  const { stateFolder } = await import('../app/state.ts');
+  const { isStateInStore, stateFolder } = await import('../app/state.ts');
   const { readStateKeys } = await import('../state/seal.ts');
-  const folder = stateFolder(config);
-  let newest: number | undefined;
+  const inStore = isStateInStore(config);
+  const where = inStore ? 'in the store' : stateFolder(config);
+  let newest: number | undefined | 'not asked' = inStore ? 'not asked' : undefined;
   try {
-    for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
-      if (name.endsWith('.manifest')) newest = Math.max(newest ?? 0, statSync(join(folder, name)).mtimeMs);
+    if (newest !== 'not asked')
+      for (const name of readdirSync(where, { recursive: true, encoding: 'utf8' }))
+        if (name.endsWith('.manifest')) newest = Math.max(newest ?? 0, statSync(join(where, name)).mtimeMs);
   } catch {
     // Not there yet.
   }
   try {
-    return checkState(folder, newest, (await readStateKeys(config.state.key_file, process.env)).size > 0, Date.now());
+    return checkState(where, newest, (await readStateKeys(config.state.key_file, process.env)).size > 0, Date.now());
   } catch (error) {
     return { name: 'state', status: 'failed', detail: describeError(error), remedy: 'correct state.key_file' };
   }

@@ -8,12 +8,20 @@ export const stateConfigSchema = Type.Object(
       default: true,
       description: 'Keep what was learned, open flows and open alerts over a restart.',
     }),
+    store: Type.Optional(
+      Type.Union([Type.Literal('folder'), Type.Literal('clickhouse')], {
+        description:
+          'Where state of partitions lies: `clickhouse` in the store, where all detectors reach it, `folder` in ' +
+          '`state.dir`. Default: `clickhouse` where the store is a server (`store.mode`). State of an interface ' +
+          'always lies in the folder.',
+      }),
+    ),
     dir: Type.Optional(
       Type.String({
         minLength: 1,
         description:
-          'Folder of the state; default: `state` beside the data. Detectors that share partitions need one that all ' +
-          'of them can reach.',
+          'Folder of the state; default: `state` beside the data. Detectors that share partitions and keep their ' +
+          'state in a folder need one that all of them can reach.',
       }),
     ),
     every_s: Type.Integer({

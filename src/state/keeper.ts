@@ -45,6 +45,8 @@ export interface StateLease {
 export interface StateKeeper {
   /** Takes a scope over: whoever had it is fenced off from now on. */
   take(scope: string): Promise<StateLease>;
+  /** Ends what its store holds open. */
+  close(): Promise<void>;
   readonly where: string;
 }
 
@@ -218,7 +220,7 @@ export function createStateKeeper(store: StateStore, deps: { keys: StateKeys; re
     return { found, refused, isMine, save };
   }
 
-  return { take, where: store.where };
+  return { take, where: store.where, close: async () => store.close?.() };
 }
 
 function gone(): WardwatchError {

@@ -11,6 +11,8 @@ export interface StateStore {
   write(scope: string, name: string, blob: Uint8Array): Promise<void>;
   /** Removing what is not there is no error. */
   remove(scope: string, names: readonly string[]): Promise<void>;
+  /** Ends what it holds open, where it holds anything. */
+  close?(): Promise<void>;
   /** In words, for people. */
   readonly where: string;
 }

@@ -1,7 +1,16 @@
 import { WardwatchError } from '../kernel/errors.ts';
 import type { StoreConfig } from './config.ts';
 import type { Engine } from './engine.ts';
-import { CHANGES, STEPS_TABLE, TABLES, renderCreate, renderRetention, renderTtl, retentionOf } from './schema.ts';
+import {
+  CHANGES,
+  STATE_TABLE,
+  STEPS_TABLE,
+  TABLES,
+  renderCreate,
+  renderRetention,
+  renderTtl,
+  retentionOf,
+} from './schema.ts';
 import type { EngineFamily, TableName, TableShape } from './schema.ts';
 
 /**
@@ -69,6 +78,7 @@ export async function migrate(engine: Engine, config: StoreConfig): Promise<stri
   const steps: Step[] = [
     ...names.map((name) => tableStep(TABLES[name], retentionOf(config, name))),
     ...CHANGES.map(changeStep),
+    tableStep(STATE_TABLE, 0),
   ];
 
   const applied: string[] = [];

@@ -13,6 +13,8 @@ export interface TableShape {
   orderBy: string;
   indexes?: readonly string[];
   settings?: readonly string[];
+  /** What of it goes by itself, where that is not a matter of retention. */
+  ttl?: string;
 }
 
 /** How tables are rendered: one server, or a cluster with replicas (`macros {shard} and {replica}` on each node). */
@@ -280,6 +282,22 @@ export const STEPS_TABLE: TableShape = {
   orderBy: 'name',
 };
 
+/**
+ * State of detectors (see state-table.ts). Not among {@link TABLES}: it is no data, and analysts do not read it.
+ * A blob is base64, because rows travel as JSON; what that adds is compressed away. The row that removes a blob has
+ * the higher version; when it goes itself, a blob that has not met it in a merge may be listed once more, and is
+ * removed again by the next owner.
+ */
+export const STATE_TABLE: TableShape = {
+  name: 'state_blobs',
+  columns: [['scope', 'String'], ['name', 'String'], ['blob', 'String CODEC(ZSTD(1))'], ['removed', 'UInt8'], INGESTED],
+  version: 'removed',
+  orderBy: '(scope, name)',
+  // A granule is what a read unpacks at least, and a blob may have megabytes.
+  settings: ['index_granularity = 8', 'fsync_after_insert = 1', 'fsync_part_directory = 1'],
+  ttl: 'ingested_at + toIntervalDay(1) WHERE removed = 1',
+};
+
 /** The TTL clause of a table as ClickHouse itself prints it, or empty where rows are kept for ever. */
 export function renderTtl(retentionDays: number): string {
   return retentionDays > 0 ? `ingested_at + toIntervalDay(${retentionDays})` : '';
@@ -297,7 +315,7 @@ export function renderCreate(database: string, table: TableShape, retentionDays:
       : `ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/${database}/${table.name}', '{replica}'${version === '' ? '' : `, ${version}`})`;
   const lines = table.columns.map(([name, type]) => `${name} ${type}`);
   for (const index of table.indexes ?? []) lines.push(`INDEX ${index}`);
-  const ttl = renderTtl(retentionDays);
+  const ttl = table.ttl ?? renderTtl(retentionDays);
   return [
     `CREATE TABLE IF NOT EXISTS ${database}.${table.name}${onCluster(family)} (\n  ${lines.join(',\n  ')}\n)`,
     `ENGINE = ${engine}`,

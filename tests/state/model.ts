@@ -132,40 +132,53 @@ export interface ModelResult {
   readonly restores: number;
 }
 
-/** One schedule. */
-export async function runModel(seed: number): Promise<ModelResult> {
+function memoryStore(): StateStore {
+  const scopes = new Map<string, Map<string, Uint8Array>>();
+  const scopeOf = (scope: string): Map<string, Uint8Array> => {
+    let all = scopes.get(scope);
+    if (all === undefined) scopes.set(scope, (all = new Map<string, Uint8Array>()));
+    return all;
+  };
+  return {
+    where: 'in memory',
+    list: (scope) => Promise.resolve([...scopeOf(scope).keys()]),
+    read: (scope, name) => Promise.resolve(scopeOf(scope).get(name)),
+    write: (scope, name, blob) => Promise.resolve(void scopeOf(scope).set(name, blob.slice())),
+    remove: (scope, names) => {
+      for (const name of names) scopeOf(scope).delete(name);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** One schedule, over a store that is empty. */
+export async function runModel(seed: number, stored: StateStore = memoryStore()): Promise<ModelResult> {
   const random = createPrng(seed);
   const turns = new Turns(random);
   const faults: Faults = { crash: 0, revoke: 0, duplicate: 0, zombie: 0, damage: 0 };
   const records = 20 + random.int(40);
   const alerts = new Map<string, Set<string>>();
-  const blobs = new Map<string, Map<string, Uint8Array>>();
   let restores = 0;
+  /** Calls that are on their way into the store or back: nothing else happens meanwhile. */
+  let underWay = 0;
 
   const storeOf = (process: Process): StateStore => {
-    const step = async <T>(act: () => T): Promise<T> => {
+    const step = async <T>(act: () => Promise<T>): Promise<T> => {
       if (!process.isAlive()) throw new Dead();
       await turns.wait();
       // It may have died while the call was under way: then the call may have arrived or not.
       if (!process.isAlive() && random.int(2) === 0) throw new Dead();
-      const result = act();
+      underWay++;
+      const result = await act().finally(() => underWay--);
       if (!process.isAlive()) throw new Dead();
       return result;
     };
-    const scopeOf = (scope: string): Map<string, Uint8Array> => {
-      let all = blobs.get(scope);
-      if (all === undefined) blobs.set(scope, (all = new Map<string, Uint8Array>()));
-      return all;
-    };
     return {
-      where: 'in memory',
-      list: (scope) => step(() => [...scopeOf(scope).keys()]),
-      read: (scope, name) => step(() => scopeOf(scope).get(name)),
-      write: (scope, name, blob) => step(() => void scopeOf(scope).set(name, blob.slice())),
-      remove: (scope, names) =>
-        step(() => {
-          for (const name of names) scopeOf(scope).delete(name);
-        }),
+      where: stored.where,
+      list: (scope) => step(() => stored.list(scope)),
+      read: (scope, name) => step(() => stored.read(scope, name)),
+      write: (scope, name, blob) => step(() => stored.write(scope, name, blob)),
+      remove: (scope, names) => step(() => stored.remove(scope, names)),
     };
   };
 
@@ -288,6 +301,7 @@ export async function runModel(seed: number): Promise<ModelResult> {
     // A turn, and whatever follows from it without another one.
     turns.next();
     for (let i = 0; i < 12; i++) await Promise.resolve();
+    while (underWay > 0) await settle();
     if (turns.count === 0) await settle();
     if (trouble > 0 && random.int(25) === 0) {
       trouble--;
@@ -306,13 +320,15 @@ export async function runModel(seed: number): Promise<ModelResult> {
         faults.zombie++;
         zombie.assign([], random.int(40));
       } else if (kind < 8) {
-        const [scope] = [...blobs.values()];
-        const names = [...(scope?.keys() ?? [])].filter((n) => n.endsWith('.chunk')).sort();
+        const names = await stored.list('partition-0');
+        const newest = names
+          .filter((n) => n.endsWith('.chunk'))
+          .sort()
+          .at(-1);
         // The newest stored state is damaged on the disk: the one before it is there.
-        const manifests = [...(scope?.keys() ?? [])].filter((n) => n.endsWith('.manifest'));
-        if (manifests.length > 1 && names.length > 0) {
+        if (names.filter((n) => n.endsWith('.manifest')).length > 1 && newest !== undefined) {
           faults.damage++;
-          scope!.set(names.at(-1)!, new Uint8Array([1, 2, 3]));
+          await stored.write('partition-0', newest, new Uint8Array([1, 2, 3]));
         }
       } else faults.revoke++;
       rebalance();
