@@ -139,6 +139,7 @@ export async function accessReference(): Promise<string> {
   const deps = {
     store: {},
     assets: {},
+    merges: {},
     triage: {},
     access: new Access(access, { desk }),
     reporter: silentReporter,

@@ -17,6 +17,7 @@ import { registerEvidenceRoutes } from './evidence-routes.ts';
 import { registerIncidentRoutes } from './incident-routes.ts';
 import { ProblemError, problemOf, registerProblems, sendFrameworkError } from './problems.ts';
 import { registerOverviewRoutes } from './overview-routes.ts';
+import { registerMergeRoutes } from './merge-routes.ts';
 import { registerInventoryRoutes } from './inventory-routes.ts';
 import { registerApiRoutes, registerProbeRoutes } from './routes.ts';
 import { registerRulesRoutes } from './rules-routes.ts';
@@ -157,6 +158,7 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
       registerApiRoutes(scope, config, deps, hub);
       registerInventoryRoutes(scope, config, deps);
       registerOverviewRoutes(scope, deps);
+      if (deps.merges !== undefined) registerMergeRoutes(scope, { store: deps.store, merges: deps.merges });
       if (deps.assets !== undefined) registerAssetsRoutes(scope, deps.assets);
       if (deps.triage !== undefined) {
         const { triage, store } = deps;

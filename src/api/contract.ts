@@ -1,5 +1,6 @@
 import type { Access } from '../access/index.ts';
 import type { EvidenceShelf } from '../desk/evidence.ts';
+import type { Merges } from '../desk/inventory.ts';
 import type { Assets } from '../desk/assets.ts';
 import type { DeliveryDesk } from '../desk/index.ts';
 import type { Triage } from '../desk/triage.ts';
@@ -36,6 +37,8 @@ export interface ApiDeps {
   assets?: Assets;
   /** How delivery goes; undefined where there is no endpoint. */
   delivery?: () => ReturnType<DeliveryDesk['status']> | undefined;
+  /** Which devices people have said to be one. */
+  merges?: Merges;
   /** Frames around alerts. */
   evidence?: EvidenceShelf;
   reporter: Reporter;

@@ -8,12 +8,13 @@ import { loadClasses } from '../identity/classes.ts';
 import { loadProfiles } from '../identity/profiles.ts';
 import type { ProfileSpec } from '../identity/profile-schema.ts';
 import type { DeviceRow } from '../kernel/rows.ts';
-import type { DeviceField, DeviceFilter, Store } from '../store/contract.ts';
+import type { DeviceField, DeviceFilter, Page, Store } from '../store/contract.ts';
 import { json, problems } from './answers.ts';
 import { compare } from './comparison.ts';
 import type { ApiConfig } from './config.ts';
 import type { ApiDeps } from './contract.ts';
 import { csvCell, deviceColumns, exportStream, firstPageRows } from './export.ts';
+import { combineRows } from './merge-routes.ts';
 import { notFound, ProblemError } from './problems.ts';
 import {
   addressListSchema,
@@ -101,11 +102,36 @@ const devices = (operationId: string, summary: string) => ({ operationId, summar
 export function registerInventoryRoutes(
   scope: FastifyInstance,
   config: ApiConfig,
-  deps: Pick<ApiDeps, 'store' | 'status' | 'assets'>,
+  deps: Pick<ApiDeps, 'store' | 'status' | 'merges' | 'assets'>,
 ): void {
   const app = scope.withTypeProvider<TypeBoxTypeProvider>();
   const { store } = deps;
   const profileOf = lazyProfiles();
+  /** What was merged into another device is not listed by itself. */
+  const shown = (query: FilterQuery, request: FastifyRequest): DeviceFilter => {
+    const without = [...(deps.merges?.all().values() ?? [])].flat();
+    return { ...filterOf(query, request), ...(without.length === 0 ? {} : { without }) };
+  };
+  const combined = async (page: Page<DeviceRow>, request: FastifyRequest): Promise<Page<DeviceRow>> => {
+    const members = deps.merges?.all();
+    if (members === undefined || members.size === 0) return page;
+    const rows = await Promise.all(
+      page.rows.map(async (row) => {
+        const parts = await Promise.all(
+          (members.get(row.device) ?? []).map((key) => store.device(key, request.who.vlans)),
+        );
+        return parts.length === 0
+          ? row
+          : combineRows(
+              row,
+              parts.filter((part) => part !== undefined),
+            );
+      }),
+    );
+    return { ...page, rows };
+  };
+  /** The device and what was merged into it. */
+  const keysOf = (device: string): string[] => deps.merges?.membersOf(device) ?? [device];
 
   app.get(
     '/devices',
@@ -119,7 +145,7 @@ export function registerInventoryRoutes(
     },
     async (request) => {
       const { limit = 50, cursor, sort = 'last_seen', ...query } = request.query;
-      const page = await store.devices({ ...filterOf(query, request), sort }, limit, cursor);
+      const page = await combined(await store.devices({ ...shown(query, request), sort }, limit, cursor), request);
       const assets = deps.assets?.assetsOf(page.rows.map(assetKeys)) ?? new Map<string, Asset>();
       return { rows: page.rows, next: page.next ?? null, total: page.total, assets: Object.fromEntries(assets) };
     },
@@ -147,9 +173,10 @@ export function registerInventoryRoutes(
     },
     async (request, reply) => {
       const { format = 'csv', sort = 'last_seen', ...query } = request.query;
-      const filter: DeviceFilter = { ...filterOf(query, request), sort };
-      const first = await store.devices(filter, firstPageRows(config.export_rows));
-      const rest = (limit: number, cursor: string) => store.devices(filter, limit, cursor);
+      const filter: DeviceFilter = { ...shown(query, request), sort };
+      const first = await combined(await store.devices(filter, firstPageRows(config.export_rows)), request);
+      const rest = async (limit: number, cursor: string) =>
+        combined(await store.devices(filter, limit, cursor), request);
       const ending = format === 'ocsf' ? 'ocsf.ndjson' : format;
       const type = {
         csv: 'text/csv',
@@ -180,7 +207,7 @@ export function registerInventoryRoutes(
         throw new ProblemError(400, 'invalid-request', `\`${wrong.slice(0, 60)}\` cannot be counted by.`, {
           remedy: `Give some of ${FACETS.join(', ')}, with commas.`,
         });
-      return { facets: await store.facets(filterOf(query, request), wanted as DeviceField[], most) };
+      return { facets: await store.facets(shown(query, request), wanted as DeviceField[], most) };
     },
   );
 
@@ -269,7 +296,7 @@ export function registerInventoryRoutes(
     },
     async (request) => {
       const device = await ofDevice(request, request.params.key);
-      return { rows: await store.channelsOf([device.device], MAX_CHANNELS) };
+      return { rows: await store.channelsOf(keysOf(device.device), MAX_CHANNELS) };
     },
   );
 
@@ -285,7 +312,7 @@ export function registerInventoryRoutes(
     },
     async (request) => {
       const device = await ofDevice(request, request.params.key);
-      return { rows: await store.addressesOf([device.device], MAX_CHANNELS) };
+      return { rows: await store.addressesOf(keysOf(device.device), MAX_CHANNELS) };
     },
   );
 
@@ -319,7 +346,7 @@ export function registerInventoryRoutes(
     },
     async (request) => {
       const device = await ofDevice(request, request.params.key);
-      const channels = await store.channelsOf([device.device], MAX_CHANNELS);
+      const channels = await store.channelsOf(keysOf(device.device), MAX_CHANNELS);
       return compare(profileOf(device.fields['profile']?.value), channels);
     },
   );

@@ -228,6 +228,52 @@ export const comparisonSchema = Type.Object(
 export type Comparison = Static<typeof comparisonSchema>;
 export type ComparedRow = Static<typeof comparedSchema>;
 
+const reason = Type.String({ minLength: 1, maxLength: 500, description: 'Why, for those who look at it later.' });
+export const mergeBodySchema = Type.Object(
+  { other: Type.String({ minLength: 1, maxLength: 400, description: 'Key of the other device.' }), reason },
+  strict,
+);
+export const splitBodySchema = Type.Object({ reason }, strict);
+export const mergeIdSchema = Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) });
+export const mergeActSchema = Type.Object(
+  {
+    id: Type.Integer(),
+    act: Type.Enum(['merge', 'split', 'distinct']),
+    device: Type.String(),
+    other: Type.String({ description: 'Of a merge the device that stands for both.' }),
+    time: Type.Integer({ description: 'Epoch milliseconds.' }),
+    who: Type.String(),
+    reason: Type.String(),
+    undone_time: nullable(Type.Integer()),
+    undone_by: Type.String(),
+  },
+  { title: 'MergeAct' },
+);
+export type MergeActBody = Static<typeof mergeActSchema>;
+export const mergesSchema = Type.Object(
+  {
+    main: Type.String({ description: 'Key of the device that stands for all parts; of this one where it is alone.' }),
+    parts: Type.Array(
+      Type.Object({
+        device: Type.String(),
+        hostname: Type.String(),
+        mac: Type.String(),
+        ip: Type.String(),
+        vlan: Type.String(),
+        type: Type.String(),
+        last_seen: Type.Integer(),
+      }),
+      { description: 'The main one first.' },
+    ),
+    suggestions: Type.Array(Type.Object({ device: Type.String(), reason: Type.String(), time: Type.Integer() }), {
+      description: 'Devices that are likely the same, and of which nobody has said yet.',
+    }),
+    history: Type.Array(mergeActSchema),
+  },
+  { title: 'Merges' },
+);
+export type MergesBody = Static<typeof mergesSchema>;
+
 export const sqlBodySchema = Type.Object(
   { sql: Type.String({ minLength: 1, maxLength: 20_000, description: 'One SELECT.' }) },
   strict,

@@ -4,6 +4,7 @@ import { createApiServer } from '../api/index.ts';
 import type { LiveEvent, PipelineStatus } from '../api/index.ts';
 import type { Config } from '../config/index.ts';
 import { Assets } from '../desk/assets.ts';
+import { Merges } from '../desk/inventory.ts';
 import { openDatabase } from '../desk/database.ts';
 import { WardwatchError } from '../kernel/errors.ts';
 import type { RowBatch } from '../kernel/rows.ts';
@@ -117,6 +118,7 @@ export async function runAll(request: RunRequest): Promise<void> {
     store,
     triage: triageDesk.triage,
     assets: new Assets(desk),
+    merges: new Merges(desk),
     evidence: triageDesk.evidence,
     delivery: () => delivery?.status(),
     access,

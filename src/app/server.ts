@@ -3,6 +3,7 @@ import { createApiServer } from '../api/index.ts';
 import type { LiveEvent, PipelineStatus } from '../api/index.ts';
 import type { Config } from '../config/index.ts';
 import { Assets } from '../desk/assets.ts';
+import { Merges } from '../desk/inventory.ts';
 import { openDatabase } from '../desk/database.ts';
 import { describeError } from '../kernel/errors.ts';
 import type { Store } from '../store/contract.ts';
@@ -66,6 +67,7 @@ export async function runServer(request: ServerRequest): Promise<void> {
     access,
     triage: triageDesk.triage,
     assets: new Assets(desk),
+    merges: new Merges(desk),
     evidence: triageDesk.evidence,
     reporter: telemetry.reporter('api'),
     version: request.productVersion,

@@ -11,6 +11,7 @@ import type { ApiDeps, LiveEvent, PipelineStatus } from '../../src/api/contract.
 import { createTriageDesk } from '../../src/app/triage.ts';
 import { Assets } from '../../src/desk/assets.ts';
 import { openDatabase } from '../../src/desk/database.ts';
+import { Merges } from '../../src/desk/inventory.ts';
 import { silentReporter } from '../../src/kernel/component.ts';
 import type { RowBatch } from '../../src/kernel/rows.ts';
 import { createStore, storeConfigSchema } from '../../src/store/index.ts';
@@ -73,6 +74,7 @@ export async function openSite(
     store,
     access,
     assets: new Assets(desk),
+    merges: new Merges(desk),
     triage: triageDesk.triage,
     evidence: triageDesk.evidence,
     reporter: {
