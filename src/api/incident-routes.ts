@@ -37,12 +37,29 @@ export function registerIncidentRoutes(
   const app = scope.withTypeProvider<TypeBoxTypeProvider>();
   const { triage, store } = deps;
 
-  function found(request: FastifyRequest, id: number): IncidentDetails {
+  async function found(request: FastifyRequest, id: number): Promise<IncidentDetails> {
     const incident = triage.incidents.get(id, request.who.vlans);
     if (incident === undefined) throw notFound('incident');
-    return incident;
+    return (await titled([incident]))[0]!;
   }
-  const body = ({ devices, attacks, ...rest }: Incident) => ({ ...rest, devices: [...devices], attacks: [...attacks] });
+  const body = ({ devices, attacks, lead: _lead, ...rest }: Incident) => ({
+    ...rest,
+    devices: [...devices],
+    attacks: [...attacks],
+  });
+
+  /** With titles that say what happened to whom; the desk, which keeps no names, knows numbers and keys alone. */
+  async function titled<T extends Incident>(incidents: readonly T[]): Promise<T[]> {
+    const rows = await store.alertsOf(incidents.map(({ lead }) => lead));
+    const leads = new Map(rows.map((row) => [row.uid, row]));
+    return incidents.map((incident) => {
+      const row = leads.get(incident.lead);
+      if (row === undefined) return incident;
+      const more = incident.alerts > 1 ? `, and ${incident.alerts - 1} more` : '';
+      return { ...incident, title: `${row.title}: ${row.device_name || row.device_ip || row.device}${more}` };
+    });
+  }
+
   const entry = (one: HistoryEntry) => ({ ...one, changes: {} });
 
   async function exported(incident: IncidentDetails): Promise<ExportedIncident> {
@@ -70,7 +87,7 @@ export function registerIncidentRoutes(
         response: json(incidentListSchema, 'The incidents'),
       },
     },
-    async (request) => ({ rows: triage.incidents.list(200, request.who.vlans).map(body) }),
+    async (request) => ({ rows: (await titled(triage.incidents.list(200, request.who.vlans))).map(body) }),
   );
 
   app.get(
@@ -86,7 +103,7 @@ export function registerIncidentRoutes(
       },
     },
     async (request) => {
-      const { items, history, ...incident } = found(request, request.params.id);
+      const { items, history, ...incident } = await found(request, request.params.id);
       return {
         ...body(incident),
         rows: await joined(store, items.slice(0, SHOWN)),
@@ -109,8 +126,8 @@ export function registerIncidentRoutes(
       },
     },
     async (request) => {
-      const from = found(request, request.params.id);
-      const into = found(request, request.body.into);
+      const from = await found(request, request.params.id);
+      const into = await found(request, request.body.into);
       if (from.id === into.id) throw new ProblemError(400, 'invalid-request', 'They are one incident already.');
       request.auditDetail = `into ${into.id}`;
       return { done: triage.incidents.merge(from.id, into.id, request.who.name) };
@@ -131,7 +148,7 @@ export function registerIncidentRoutes(
       },
     },
     async (request) => {
-      const from = found(request, request.params.id);
+      const from = await found(request, request.params.id);
       const visible = new Set(from.items.map((item) => item.uid));
       const { uids, into } = request.body;
       const incident = uids.every((uid) => visible.has(uid))
@@ -158,7 +175,7 @@ export function registerIncidentRoutes(
       },
     },
     async (request) => {
-      const into = found(request, request.params.id);
+      const into = await found(request, request.params.id);
       for (const uid of request.body.uids) await seenAlert(deps, request, uid);
       return { done: triage.incidents.add(into.id, request.body.uids, request.who.name) };
     },
@@ -177,7 +194,7 @@ export function registerIncidentRoutes(
       },
     },
     async (request, reply) => {
-      const incident = found(request, request.params.id);
+      const incident = await found(request, request.params.id);
       const rows = new Map((await exported(incident)).alerts.map((row) => [row.uid, row]));
       return sendReport(reply, {
         title: `Incident ${incident.id}: ${incident.title}`,
@@ -228,7 +245,7 @@ export function registerIncidentRoutes(
       },
     },
     async (request, reply) => {
-      const incident = found(request, request.params.id);
+      const incident = await found(request, request.params.id);
       return reply
         .type('application/stix+json;version=2.1')
         .header('content-disposition', `attachment; filename="wardwatch-incident-${incident.id}.stix.json"`)
@@ -249,7 +266,7 @@ export function registerIncidentRoutes(
       },
     },
     async (request, reply) => {
-      const incident = found(request, request.params.id);
+      const incident = await found(request, request.params.id);
       return reply
         .type('application/json')
         .header('content-disposition', `attachment; filename="wardwatch-incident-${incident.id}.misp.json"`)

@@ -7,6 +7,8 @@ import type { Actor, TriageRow, TriageTable } from './triage-table.ts';
 export interface Incident {
   readonly id: number;
   readonly title: string;
+  /** Uid of the alert that says most of it: the worst, of those the first. */
+  readonly lead: string;
   readonly created: number;
   /** Of its alerts: how many, how many are open, the worst, the first and the last. */
   readonly alerts: number;
@@ -201,15 +203,17 @@ export class TriageIncidents {
     );
     if (row === undefined) return undefined;
     const members = sql.all(
-      `SELECT a.device, a.attacks FROM triage_alerts a WHERE a.incident = ? AND ${seen} ORDER BY a.time, a.id LIMIT ${SHOWN}`,
+      `SELECT a.uid, a.severity, a.device, a.attacks FROM triage_alerts a WHERE a.incident = ? AND ${seen} ORDER BY a.time, a.id LIMIT ${SHOWN}`,
       id,
       ...values,
     );
     const devices = [...new Set(members.map((one) => String(one['device'])))];
+    const lead = members.find((one) => Number(one['severity']) === Number(row['severity'])) ?? members[0];
     const attacks = [...new Set(members.flatMap((one) => JSON.parse(String(one['attacks'])) as string[]))].sort();
     return {
       id,
       title: titleOf(Number(row['n']), devices),
+      lead: String(lead?.['uid'] ?? ''),
       created: Number(row['created_ms']),
       alerts: Number(row['n']),
       open: Number(row['open']),
