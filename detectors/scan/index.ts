@@ -33,6 +33,10 @@ interface Source {
   nextTell: number;
   lastTellUs: number;
   changedUs: number;
+  /** The latest ARP requests for neighbouring addresses, one after the other. */
+  readonly row: Probe[];
+  /** Last address of the row, as a number. */
+  rowAt: number;
 }
 
 interface Count {
@@ -59,12 +63,16 @@ const MAX_ARP_PENDING = 8192;
 /** Answers on the same segment come within a few milliseconds, from elsewhere within a second. */
 const LOCAL_GRACE_US = 30_000;
 const REMOTE_GRACE_US = 1_000_000;
+/** Next to each other in a row: scanners leave out their own address, and the mirror loses a frame. */
+const NEIGHBOUR = 3;
+const ROW_GAP_US = 10e6;
+const MAX_ROW = 64;
 /** Ephemeral UDP ports: media streams and answers whose question was not seen. */
 const EPHEMERAL = 32_768;
 
 export default defineDetector({
   id: 'scan',
-  version: 1,
+  version: 2,
   status: 'stable',
   title: 'Network scan',
   summary: 'A host tries many addresses or ports that it never used, and most do not answer.',
@@ -82,6 +90,12 @@ export default defineDetector({
     },
     targets_600s: { default: 20, min: 4, max: 1000, doc: 'The same in 600 seconds: slower scans.' },
     targets_3600s: { default: 40, min: 4, max: 512, doc: 'The same in an hour: slow scans.' },
+    sweep_addresses: {
+      default: 6,
+      min: 4,
+      max: 64,
+      doc: 'Unanswered ARP requests for neighbouring new addresses, one after the other: a sweep that has begun.',
+    },
     unlearned_factor: {
       default: 2,
       min: 1,
@@ -97,17 +111,29 @@ export default defineDetector({
     failed_share: { default: 0.5, min: 0.1, max: 1, doc: 'Least share of the new targets that must be unsuccessful.' },
   },
   create(ctx) {
-    const { targets_60s, targets_600s, targets_3600s, unlearned_factor, answered_targets_60s, failed_share } =
-      ctx.params;
+    const { targets_60s, targets_600s, targets_3600s, sweep_addresses, unlearned_factor } = ctx.params;
+    const { answered_targets_60s, failed_share } = ctx.params;
     const ofDevice = ctx.perDevice<{ source: Source | undefined }>(() => ({ source: undefined }));
     const remote = ctx.site(() => new Map<number, Source>());
     const bySlot = ctx.site(() => new Map<number, Probe>());
     /** By address asked for: who still waits for its answer. */
     const arpPending = ctx.site(() => new Map<number, Probe[]>());
     const changed = ctx.site(() => new Set<Source>());
+    /** Whose row is long enough, and waits for answers. */
+    const sweeping = ctx.site(() => new Set<Source>());
 
     function create(device: DeviceView | undefined, self: Endpoint): Source {
-      return { device, self, probes: new Map(), learned: 0, nextTell: 0, lastTellUs: 0, changedUs: 0 };
+      return {
+        device,
+        self,
+        probes: new Map(),
+        learned: 0,
+        nextTell: 0,
+        lastTellUs: 0,
+        changedUs: 0,
+        row: [],
+        rowAt: 0,
+      };
     }
 
     function sourceOf(end: Endpoint): Source | undefined {
@@ -142,6 +168,34 @@ export default defineDetector({
         changed.add(source);
         judge(source, probe.tsUs);
       }
+    }
+
+    /** Scanners ask for address after address; devices that look for partners do not. */
+    function extendRow(source: Source, probe: Probe, ip: string): void {
+      const at = addressNumber(ip);
+      const step = Math.abs(at - source.rowAt);
+      const last = source.row.at(-1);
+      if (last === undefined || step === 0 || step > NEIGHBOUR || probe.tsUs - last.tsUs > ROW_GAP_US)
+        source.row.length = 0;
+      source.rowAt = at;
+      if (source.row.length < MAX_ROW) source.row.push(probe);
+      if (source.row.length >= sweep_addresses) sweeping.add(source);
+    }
+
+    function judgeRow(source: Source, nowUs: number): void {
+      const learning = source.device === undefined || source.device.learning;
+      const limit = sweep_addresses * (learning ? unlearned_factor : 1);
+      let missed = 0;
+      let waiting = 0;
+      for (const probe of source.row)
+        if (probe.outcome === 'answered') continue;
+        else if (nowUs - probe.tsUs < probe.graceUs) waiting++;
+        else missed++;
+      if (missed >= limit && missed >= failed_share * source.row.length) {
+        if (nowUs - source.lastTellUs > 600e6) source.nextTell = 0;
+        tell(source, count(source, nowUs, MINUTE_US, limit), 60, limit, nowUs, 'unsuccessful');
+      } else if (waiting > 0) return;
+      sweeping.delete(source);
     }
 
     function count(source: Source, nowUs: number, spanUs: number, limit: number): Count {
@@ -353,6 +407,7 @@ export default defineDetector({
           for (const probe of asked) probe.outcome = 'answered';
           arpPending.delete(arp.senderKey);
         }
+        for (const source of sweeping) judgeRow(source, ctx.nowUs());
         if (sender === undefined || sender.isGateway || arp.isGratuitous || !arp.isRequest) return;
         const entry = ofDevice(sender);
         entry.source ??= create(sender, endpointOf(sender));
@@ -379,9 +434,11 @@ export default defineDetector({
           arpPending.set(arp.targetKey, pending);
         }
         if (pending.length < 16) pending.push(probe);
+        extendRow(entry.source, probe, arp.targetIp);
         note(entry.source, key, probe);
       },
       onSecond(nowUs): void {
+        for (const source of sweeping) judgeRow(source, nowUs);
         for (const source of changed) {
           judge(source, nowUs);
           if (nowUs - source.changedUs > 10e6) changed.delete(source);
@@ -393,6 +450,12 @@ export default defineDetector({
 
 function listOf(ports: readonly number[]): string {
   return ports.length <= 8 ? ports.join(', ') : `${ports.slice(0, 8).join(', ')}, …`;
+}
+
+/** An IPv4 address as a number; not a number for what is none. */
+function addressNumber(ip: string): number {
+  const [a, b, c, d] = ip.split('.').map(Number);
+  return ((a! * 256 + b!) * 256 + c!) * 256 + d!;
 }
 
 function figureOfSeconds(us: number): string {
