@@ -1,4 +1,4 @@
-import { LOW, MEDIUM, defineDetector, endpointOf, nameOf, plural } from '../../src/detect/sdk.ts';
+import { LOW, MEDIUM, defineDetector, endpointOf, keyOfText, nameOf, plural } from '../../src/detect/sdk.ts';
 import type { DeviceView, FlowView } from '../../src/detect/sdk.ts';
 
 /** Who is known to have an address. */
@@ -33,6 +33,9 @@ interface Claimant {
 
 const MAX_HOLDERS = 65_536;
 const MAX_CLAIMS = 256;
+const ICMP6 = 58;
+/** Neighbour advertisement (RFC 4861). */
+const ADVERTISEMENT = 136;
 /** VRRP and CARP, HSRP, HSRPv2, GLBP: addresses that are meant to move. */
 const ROUTER_MAC = /^(00:00:5e:00:0[12]|00:00:0c:07:ac|00:00:0c:9f:f|00:07:b4:00)/;
 
@@ -40,7 +43,7 @@ export default defineDetector({
   id: 'arp-spoofing',
   version: 1,
   status: 'stable',
-  title: 'ARP spoofing',
+  title: 'ARP or neighbour spoofing',
   summary: 'A device claims addresses that belong to others who are still there, so that their traffic goes to it.',
   analytic: 'rule',
   techniques: [
@@ -149,12 +152,16 @@ export default defineDetector({
         confidence: Math.min(98, 75 + 10 * live.length + (repeated > 0 ? 10 : 0) + (gateway ? 10 : 0)),
         tsUs: nowUs,
         firstUs: first.firstUs,
-        title: gateway ? 'ARP spoofing of the gateway' : 'ARP spoofing',
+        title: live.some((l) => l.ip.includes(':'))
+          ? 'Neighbour discovery spoofing'
+          : gateway
+            ? 'ARP spoofing of the gateway'
+            : 'ARP spoofing',
         sentence: `The device with the hardware address ${device.mac} claims ${plural(live.length, 'address', 'addresses')} of others who are still there: ${names.join(', ')}${live.length > 4 ? ', …' : ''}.`,
         evidence: live.map((l) => ({
           src: { ...endpointOf(device), ip: l.ip },
           dst: endpointOf(l.victim),
-          service: 'arp',
+          service: l.ip.includes(':') ? 'icmp6' : 'arp',
         })),
         anomalies: live.slice(0, 8).map((l) => ({
           parameter: `holder of ${l.ip}`,
@@ -181,48 +188,65 @@ export default defineDetector({
       if (holder !== undefined) holder.lastUs = nowUs;
     }
 
+    /** A device says that an address is at its own hardware address. */
+    function claimed(device: DeviceView, ip: string, key: number, nowUs: number): void {
+      const holder = holders.get(key);
+      if (holder === undefined) {
+        if (holders.size < MAX_HOLDERS) holders.set(key, { device, lastUs: nowUs });
+        return;
+      }
+      if (holder.device === device) {
+        holder.lastUs = nowUs;
+        used(device, ip, nowUs);
+        return;
+      }
+      const c = claimants(device);
+      const cold = device.learning && holder.device.learning;
+      if (device.isGateway || (!cold && c.usual.has(key))) return;
+      const victim = holder.device;
+      const there = nowUs - Math.max(holder.lastUs, victim.lastUs) < holder_heard_s * 1e6;
+      // The former holder has gone, or has got another address in the meantime: the address has moved.
+      if (!there || (!ip.includes(':') && victim.ip !== ip && !victim.isGateway)) {
+        holder.device = device;
+        holder.lastUs = nowUs;
+        return;
+      }
+      // While both are being learned it may be a cluster or a proxy: it counts only where it is contested.
+      if (cold && c.usual.size < MAX_CLAIMS) c.usual.add(key);
+      let claim = c.claims.get(key);
+      if (claim === undefined) {
+        if (c.claims.size >= MAX_CLAIMS) return;
+        claim = { ip: ip, key, victim, firstUs: nowUs, lastUs: nowUs, count: 0, contested: false };
+        c.claims.set(key, claim);
+        if (contested.size < MAX_HOLDERS) contested.set(ip, claim);
+      }
+      claim.count++;
+      claim.lastUs = nowUs;
+      judge(device, nowUs, cold);
+    }
+
+    /** Neighbour discovery tells of a flow what ARP tells of a request: who sends from an address has it. */
+    function neighbour(flow: FlowView): void {
+      const { orig } = flow;
+      const { device, ip } = orig;
+      if (device === undefined || orig.isRemote || !ip.includes(':') || ROUTER_MAC.test(device.mac)) return;
+      const key = keyOfText(ip);
+      const holder = holders.get(key);
+      const advertises = flow.ipProto === ICMP6 && orig.port === ADVERTISEMENT;
+      // Only an advertisement changes where the neighbours send; what else comes from the address of another is forwarded.
+      if (advertises || holder === undefined || holder.device === device) claimed(device, ip, key, flow.startUs);
+    }
+
     return {
       onArp(arp): void {
         const device = arp.sender;
         if (device === undefined || arp.senderIp === '' || ROUTER_MAC.test(device.mac)) return;
         const nowUs = ctx.nowUs();
         if (arp.isGratuitous) flood(device, nowUs);
-        const key = arp.senderKey;
-        const holder = holders.get(key);
-        if (holder === undefined) {
-          if (holders.size < MAX_HOLDERS) holders.set(key, { device, lastUs: nowUs });
-          return;
-        }
-        if (holder.device === device) {
-          holder.lastUs = nowUs;
-          used(device, arp.senderIp, nowUs);
-          return;
-        }
-        const c = claimants(device);
-        const cold = device.learning && holder.device.learning;
-        if (device.isGateway || (!cold && c.usual.has(key))) return;
-        const victim = holder.device;
-        const there = nowUs - Math.max(holder.lastUs, victim.lastUs) < holder_heard_s * 1e6;
-        // The former holder has gone, or has got another address in the meantime: the address has moved.
-        if (!there || (victim.ip !== arp.senderIp && !victim.isGateway)) {
-          holder.device = device;
-          holder.lastUs = nowUs;
-          return;
-        }
-        // While both are being learned it may be a cluster or a proxy: it counts only where it is contested.
-        if (cold && c.usual.size < MAX_CLAIMS) c.usual.add(key);
-        let claim = c.claims.get(key);
-        if (claim === undefined) {
-          if (c.claims.size >= MAX_CLAIMS) return;
-          claim = { ip: arp.senderIp, key, victim, firstUs: nowUs, lastUs: nowUs, count: 0, contested: false };
-          c.claims.set(key, claim);
-          if (contested.size < MAX_HOLDERS) contested.set(arp.senderIp, claim);
-        }
-        claim.count++;
-        claim.lastUs = nowUs;
-        judge(device, nowUs, cold);
+        claimed(device, arp.senderIp, arp.senderKey, nowUs);
       },
       onFlowStart(flow: FlowView): void {
+        if (flow.ipProto === ICMP6 || contested.size > 0) neighbour(flow);
         if (contested.size === 0) return;
         const { orig, resp } = flow;
         if (orig.device !== undefined && contested.has(orig.ip)) used(orig.device, orig.ip, flow.startUs);

@@ -13,7 +13,7 @@ interface Segment {
 const MAX_SEGMENTS = 4096;
 const MAX_SERVERS = 256;
 const MAX_CLIENTS = 4096;
-const ANSWERS = new Set(['OFFER', 'ACK', 'NAK', 'BOOTREPLY']);
+const ANSWERS = new Set(['OFFER', 'ACK', 'NAK', 'BOOTREPLY', 'ADVERTISE', 'REPLY', 'RECONFIGURE']);
 
 export default defineDetector({
   id: 'rogue-dhcp',
@@ -90,24 +90,27 @@ export default defineDetector({
     }
 
     return {
-      messageKinds: ['dhcp.message'],
+      messageKinds: ['dhcp.message', 'dhcpv6.message'],
       onMessage(message): void {
         const speaker = message.speaker;
         const device = speaker.device;
         if (device === undefined) return;
         const type = message.text('message_type') ?? '';
-        const segment = segmentOf(device.vlan);
+        const v6 = message.kind === 'dhcpv6.message';
+        // Who serves both gives them separately: the known servers of one say nothing of the other.
+        const segment = segmentOf(v6 ? `${device.vlan} v6` : device.vlan);
         if (segment === undefined) return;
-        if (type === 'DISCOVER' || type === 'BOOTREQUEST') {
-          const client = message.text('mac');
+        if (type === 'DISCOVER' || type === 'BOOTREQUEST' || type === 'SOLICIT') {
+          const client = message.text(v6 ? 'client_mac' : 'mac');
           if (client !== undefined) starved(device, endpointOf(device), segment, client);
           return;
         }
         if (!ANSWERS.has(type)) return;
-        const id = message.text('server_id') ?? speaker.ip;
+        const id = (v6 ? message.text('server_mac') : message.text('server_id')) ?? speaker.ip;
         if (segment.servers.has(device.mac) && segment.servers.has(id)) return;
         // A relay passes on what a known server said.
-        const relayed = (message.text('relay_ip') ?? '') !== '' && (message.text('relay_ip') ?? '') !== '0.0.0.0';
+        const relay = message.text('relay_ip') ?? '';
+        const relayed = v6 ? (message.number('relays') ?? 0) > 0 : relay !== '' && relay !== '0.0.0.0';
         const known = segment.servers.size > 0;
         if ((device.learning && !settled(device)) || (relayed && segment.servers.has(id))) {
           if (segment.servers.size < MAX_SERVERS) segment.servers.add(device.mac).add(id);
@@ -115,7 +118,7 @@ export default defineDetector({
         }
         if (segment.servers.size < MAX_SERVERS) segment.servers.add(device.mac).add(id);
         const nowUs = ctx.nowUs();
-        const given = message.text('your_ip') ?? '';
+        const given = message.text(v6 ? 'address' : 'your_ip') ?? '';
         const router = message.text('router') ?? '';
         const dns = message.text('name_server') ?? '';
         const handsOut = [
@@ -131,18 +134,18 @@ export default defineDetector({
           confidence: known ? 85 : 50,
           tsUs: nowUs,
           firstUs: nowUs,
-          title: 'Unknown DHCP server',
-          sentence: `${nameOf(device)} answered as DHCP server ${id}${handsOut.length === 0 ? '' : ` (${handsOut.join(', ')})`}; ${known ? 'the known servers of the segment are others' : 'no server was known in this segment'}.`,
+          title: v6 ? 'Unknown DHCPv6 server' : 'Unknown DHCP server',
+          sentence: `${nameOf(device)} answered as ${v6 ? 'DHCPv6' : 'DHCP'} server ${id}${handsOut.length === 0 ? '' : ` (${handsOut.join(', ')})`}; ${known ? 'the known servers of the segment are others' : 'no server was known in this segment'}.`,
           evidence: [
             {
               src: endpointOf(device),
               dst: victim === undefined || victim.isMulticast ? undefined : victim,
-              service: 'dhcp',
+              service: v6 ? 'dhcpv6' : 'dhcp',
             },
           ],
           anomalies: [
             {
-              parameter: 'DHCP server',
+              parameter: v6 ? 'DHCPv6 server' : 'DHCP server',
               expected: known
                 ? [...segment.servers]
                     .filter((s) => s !== id && s !== device.mac)
