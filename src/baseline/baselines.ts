@@ -5,8 +5,8 @@ import { WindowModels } from './models.ts';
 import type { Taught } from './models.ts';
 import { WindowBaseline } from './windows.ts';
 
-const SHORT_WINDOWS = 128;
-const LONG_WINDOWS = 64;
+const SHORT_WINDOWS = 88;
+const LONG_WINDOWS = 44;
 const DAY_US = 86_400e6;
 const HOUR_US = 3600e6;
 /** Windows at least as odd as this adapt the baseline much slower. */
