@@ -44,7 +44,8 @@ const DRAIN_MS = 8000;
 /**
  * Puts the frames of an interface, of capture files or of standard input on the frames topic, in their
  * order, on one partition. A slow broker slows the source; one that stays away for longer than
- * `bus.kafka.delivery_timeout_ms` ends the sensor with WW_BROKER. Resolves at the end of the source or after
+ * `bus.kafka.delivery_timeout_ms` ends the sensor with WW_BROKER. Frames of an interface go to the queue on disk
+ * (`bus.kafka.queue`) instead, and to the broker when it is back, or with the next start. Resolves at the end of the source or after
  * `stop`, when the broker has acknowledged everything, or after some seconds what it has.
  */
 export async function runSensor(request: SensorRequest): Promise<SensorSummary> {
@@ -53,7 +54,8 @@ export async function runSensor(request: SensorRequest): Promise<SensorSummary> 
   const reporter = telemetry.reporter('sensor');
   const tally = createTally(telemetry.reporter('bus'));
   const bus = createKafkaBus(config.bus.kafka, { reporter: tally.reporter });
-  const publisher = bus.publisher();
+  const live = request.interface !== undefined;
+  const publisher = bus.publisher({ live, lostAtCapture: () => merged.report().framesLostAtCapture });
   let connected = false;
   const port =
     request.statusPort === undefined

@@ -11,6 +11,13 @@ export interface PublishOptions {
   owned?: boolean;
 }
 
+export interface PublisherOptions {
+  /** The frames come from an interface: where the broker stays away they go to the queue on disk, if there is one. */
+  readonly live?: boolean;
+  /** Frames that were lost at the capture until now: the next record tells of those that are new. */
+  readonly lostAtCapture?: () => number;
+}
+
 export interface FramePublisher {
   start(): Promise<void>;
   /**
@@ -38,6 +45,11 @@ export interface BusDelivery {
   readonly offset: bigint;
   /** Valid until the next delivery is asked for. */
   readonly batch: FrameBatch;
+  /**
+   * What is missing before these frames: records that their sensor has numbered and that never came, and frames that
+   * sensors say they lost (at the capture, or because their queue was full).
+   */
+  readonly lost?: { readonly records: number; readonly frames: number };
 }
 
 /** A record that could not be read as frames. It is skipped, counted and reported; the partition goes on. */
@@ -84,7 +96,7 @@ export interface FrameSubscription extends AsyncIterable<BusDelivery> {
 export interface FrameBus {
   readonly kind: 'memory' | 'kafka';
   readonly partitions: number;
-  publisher(): FramePublisher;
+  publisher(options?: PublisherOptions): FramePublisher;
   /** In process there is one subscription at a time: it gets all partitions. */
   subscribe(options?: SubscribeOptions): FrameSubscription;
   /** Ends all publishers and subscriptions and releases what they share. */

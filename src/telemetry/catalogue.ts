@@ -32,6 +32,11 @@ export const catalogue: readonly Metric[] = [
   counter('bus_published_records', 'Records written to Kafka.'),
   counter('bus_delivered_frames', 'Frames taken from Kafka.'),
   counter('bus_poison_records', 'Records that could not be read as frames.', 'reason'),
+  counter('bus_repeated_records', 'Records that a sensor sent again after it was killed; they are read once.'),
+  counter('bus_missing_records', 'Records that their sensor has numbered and that never came.'),
+  gauge('queue_bytes', 'Size of the queue on disk of a sensor.'),
+  gauge('queue_frames', 'Frames in the queue on disk of a sensor.'),
+  counter('queue_written_frames', 'Frames that went through the queue on disk because the broker was away.'),
   counter('bus_stale_commits', 'Positions not committed because the partition had gone to another consumer.'),
   counter('bus_consumer_crashes', 'Times that the Kafka consumer had to be started again.'),
 

@@ -1,5 +1,7 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
+import { diskQueueConfigSchema } from '../queue/config.ts';
+import { SENSOR_NAME } from '../stamp.ts';
 
 const path = (description: string) => Type.Optional(Type.String({ minLength: 1, description }));
 
@@ -117,6 +119,13 @@ export const kafkaBusConfigSchema = Type.Object(
         'Compression of what is written. All three are read, whatever is set here. Encrypted records are compressed ' +
         'by zstd before they are encrypted, whatever is set here.',
     }),
+    sensor_id: Type.Optional(
+      Type.String({
+        pattern: SENSOR_NAME,
+        description: 'Name under which this sensor numbers its records; default: the name of the host.',
+      }),
+    ),
+    queue: Type.Optional(diskQueueConfigSchema),
     encryption: Type.Optional(
       Type.Object(
         {

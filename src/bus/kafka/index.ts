@@ -1,5 +1,5 @@
 import type { Reporter } from '../../kernel/component.ts';
-import type { FrameBus, FramePublisher, FrameSubscription, SubscribeOptions } from '../bus.ts';
+import type { FrameBus, FramePublisher, FrameSubscription, PublisherOptions, SubscribeOptions } from '../bus.ts';
 import type { KafkaBusConfig } from './config.ts';
 import { createKafkaPublisher } from './publisher.ts';
 import { createKafkaSubscription } from './subscription.ts';
@@ -18,8 +18,8 @@ export function createKafkaBus(config: KafkaBusConfig, deps: { reporter: Reporte
   return {
     kind: 'kafka',
     partitions: config.partitions,
-    publisher(): FramePublisher {
-      const publisher = createKafkaPublisher(config, deps);
+    publisher(options?: PublisherOptions): FramePublisher {
+      const publisher = createKafkaPublisher(config, deps, options);
       open.push(publisher);
       return publisher;
     },

@@ -1,15 +1,21 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Producer } from 'kafkajs';
 import kafkajs from 'kafkajs';
 import type { Reporter } from '../../kernel/component.ts';
 import { WardwatchError } from '../../kernel/errors.ts';
+import { createFrameBatch } from '../../kernel/frames.ts';
 import type { FrameBatch } from '../../kernel/frames.ts';
 import { encodePcapng } from '../../sources/pcap/writer.ts';
-import type { BusPositions, FramePublisher } from '../bus.ts';
+import type { BusPositions, FramePublisher, PublisherOptions } from '../bus.ts';
 import { brokerError, createClient } from './client.ts';
 import type { KafkaBusConfig } from './config.ts';
 import { readFrameKeys, sealValue } from '../keys.ts';
 import type { FrameKeys } from '../keys.ts';
+import { DiskQueue } from '../queue/index.ts';
+import type { QueueMark } from '../queue/index.ts';
+import { STAMP_BYTES, stampText } from '../stamp.ts';
 import { checkTopic } from './topics.ts';
 
 /** Bytes of one request for a partition: the broker takes a record batch of 1 MiB by default. */
@@ -18,6 +24,10 @@ const REQUEST_BYTES = 1_000_000;
 const SECTION_BYTES = 28;
 const INTERFACE_BYTES = 32;
 const PACKET_BYTES = 32;
+/** Of the first section of a record: its stamp, and the block that tells of losses. */
+const FIRST_SECTION_BYTES = STAMP_BYTES + 40;
+/** With a queue on disk, an end waits for the broker for so long and no longer. */
+const END_WAIT_MS = 3000;
 
 const compressionTypes = {
   none: kafkajs.CompressionTypes.None,
@@ -33,6 +43,14 @@ interface PackedRecord {
   readonly frames: number;
 }
 
+interface Offer {
+  readonly records: readonly PackedRecord[];
+  /** Up to where the queue on disk holds it; undefined: it is in memory alone. */
+  mark: QueueMark | undefined;
+  /** It tells detectors of frames that the queue has dropped. */
+  readonly tellsLoss: boolean;
+}
+
 /** What goes to one partition: one request at a time, so that no retry can change the order. */
 interface Lane {
   readonly partition: number;
@@ -40,8 +58,12 @@ interface Lane {
   open: Uint8Array[];
   openBytes: number;
   openFrames: number;
-  readonly ready: PackedRecord[];
+  ready: PackedRecord[];
+  /** Records that were begun: each carries its number. */
+  sequence: number;
   isSending: boolean;
+  /** What was offered to the broker and not acknowledged yet. */
+  offered: Offer | undefined;
   /** Position after the last record acknowledged. */
   position: bigint | undefined;
 }
@@ -51,7 +73,7 @@ interface Lane {
  * where not even the first does.
  */
 function endOfRecord(batch: FrameBatch, from: number, limit: number): number {
-  let bytes = SECTION_BYTES;
+  let bytes = SECTION_BYTES + FIRST_SECTION_BYTES;
   let linkType = -1;
   for (let i = from; i < batch.count; i++) {
     // A change back to a link type that was there costs nothing; that the record ends a little sooner then is no loss.
@@ -73,14 +95,33 @@ function mayPass(error: unknown): boolean {
   return inner instanceof kafkajs.KafkaJSError && inner.retriable;
 }
 
+/** The name of the host as a sensor may be called. */
+function nameOfHost(): string {
+  return (
+    hostname()
+      .replace(/[^A-Za-z0-9._-]/g, '-')
+      .slice(0, 64) || 'sensor'
+  );
+}
+
 /**
  * Packs frames into records (each a pcapng capture of one or more sections) and sends them with an
  * idempotent producer that waits for all replicas.
  */
-export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: Reporter }): FramePublisher {
+export function createKafkaPublisher(
+  config: KafkaBusConfig,
+  deps: { reporter: Reporter },
+  options: PublisherOptions = {},
+): FramePublisher {
   const { reporter } = deps;
   const lanes = new Map<number, Lane>();
   let keys: FrameKeys = new Map();
+  const queue = options.live === true && config.queue !== undefined ? new DiskQueue(config.queue, reporter) : undefined;
+  const sensor = config.sensor_id ?? nameOfHost();
+  const boot = randomBytes(8).toString('hex');
+  let lossTold = 0;
+  let started = false;
+  let connecting: Promise<Producer> | undefined;
   let producer: Producer | undefined;
   let unacknowledgedBytes = 0;
   let unacknowledgedFrames = 0;
@@ -92,6 +133,8 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
   let tail: Promise<void> = Promise.resolve();
   let waiting: (() => void)[] = [];
   const stopping = new AbortController();
+
+  const isStopped = (): boolean => stopped;
 
   function changed(): void {
     const woken = waiting;
@@ -123,12 +166,44 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
       lane.open.length === 1 && first !== undefined
         ? Buffer.from(first.buffer, first.byteOffset, first.byteLength)
         : Buffer.concat(lane.open, lane.openBytes);
-    const sealed = keys.size === 0 ? value : sealValue(value, `${config.topic}[${lane.partition}]`, keys);
-    lane.ready.push({ value: sealed, bytes: value.length, frames: lane.openFrames });
+    lane.ready.push({ value: sealed(value, lane), bytes: value.length, frames: lane.openFrames });
     lane.open = [];
     lane.openBytes = 0;
     lane.openFrames = 0;
+    // What waits on disk goes first.
+    if (queue !== undefined && (lane.offered?.mark !== undefined || !queue.isEmpty(lane.partition))) spill(lane);
     void send(lane);
+  }
+
+  function sealed(value: Buffer, lane: Lane): Buffer {
+    return keys.size === 0 ? value : sealValue(value, `${config.topic}[${lane.partition}]`, keys);
+  }
+
+  function release(records: readonly PackedRecord[]): void {
+    for (const record of records) {
+      unacknowledgedBytes -= record.bytes;
+      unacknowledgedFrames -= record.frames;
+    }
+  }
+
+  /** Puts what waits in memory on disk; what is being offered, too, for the case that this process dies. */
+  function spill(lane: Lane): void {
+    if (queue === undefined) return;
+    const { offered, partition } = lane;
+    if (offered !== undefined && offered.mark === undefined && !offered.tellsLoss) {
+      let mark: QueueMark | undefined;
+      for (const { value, frames } of offered.records) mark = queue.append(partition, value, frames, true);
+      if (mark !== undefined) release(offered.records);
+      offered.mark = mark;
+    }
+    for (const { value, frames } of lane.ready) queue.append(partition, value, frames);
+    release(lane.ready);
+    lane.ready = [];
+    changed();
+  }
+
+  function spillAll(): void {
+    for (const lane of lanes.values()) spill(lane);
   }
 
   function closeAll(): void {
@@ -137,19 +212,44 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
     for (const lane of lanes.values()) close(lane);
   }
 
+  async function connect(): Promise<Producer> {
+    const kafka = await createClient(config, reporter);
+    await checkTopic(kafka, config);
+    const made = kafka.producer({
+      idempotent: true,
+      allowAutoTopicCreation: false,
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    });
+    try {
+      await made.connect();
+    } catch (error) {
+      throw brokerError(error, config, 'connecting');
+    }
+    producer = made;
+    return made;
+  }
+
+  /** One attempt for all partitions. */
+  function connected(): Promise<Producer> {
+    if (producer !== undefined) return Promise.resolve(producer);
+    connecting ??= connect().finally(() => (connecting = undefined));
+    return connecting;
+  }
+
   async function offer(lane: Lane, records: readonly PackedRecord[]): Promise<bigint> {
     const messages = records.map(({ value }) => ({ key: null, value, partition: lane.partition }));
-    const giveUpAt = Date.now() + config.delivery_timeout_ms;
+    const giveUpAt = queue === undefined ? Date.now() + config.delivery_timeout_ms : Infinity;
     let pause = 100;
     for (;;) {
       try {
         // What is encrypted does not get smaller.
         const compression = compressionTypes[keys.size === 0 ? config.compression : 'none'];
         const request = { topic: config.topic, messages, acks: -1, compression };
-        const [answer] = await producer!.send(request);
+        const [answer] = await (await connected()).send(request);
         return BigInt(answer?.baseOffset ?? -1);
       } catch (error) {
         if (stopped || !mayPass(error) || Date.now() + pause > giveUpAt) throw error;
+        spill(lane);
         await delay(pause, undefined, { signal: stopping.signal }).catch(() => {
           throw error;
         });
@@ -159,30 +259,51 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
     }
   }
 
+  /** What goes next: from disk what is there, then from memory as much as a request holds. */
+  function nextOf(lane: Lane): Offer | undefined {
+    const head = queue?.head(lane.partition, REQUEST_BYTES);
+    if (head !== undefined && head.framesLost > 0) {
+      const value = Buffer.from(encodePcapng(createFrameBatch(0, new Uint8Array(0)), { framesLost: head.framesLost }));
+      return { records: [{ value: sealed(value, lane), bytes: 0, frames: 0 }], mark: undefined, tellsLoss: true };
+    }
+    if (head !== undefined) {
+      const records = head.records.map(({ value, frames }) => ({ value, bytes: value.length, frames }));
+      return { records, mark: head.records.at(-1)?.mark, tellsLoss: false };
+    }
+    let count = 0;
+    let size = 0;
+    while (count < lane.ready.length) {
+      size += lane.ready[count]!.value.length;
+      if (count > 0 && size > REQUEST_BYTES) break;
+      count++;
+    }
+    return count === 0 ? undefined : { records: lane.ready.splice(0, count), mark: undefined, tellsLoss: false };
+  }
+
+  function acknowledged(lane: Lane, { records, mark, tellsLoss }: Offer): void {
+    const frames = records.reduce((n, record) => n + record.frames, 0);
+    if (tellsLoss) queue?.lossTold(lane.partition);
+    else if (mark !== undefined) queue?.remove(lane.partition, mark, frames);
+    else release(records);
+    reporter.count('bus_published_frames', frames);
+    reporter.count('bus_published_records', records.length);
+  }
+
   async function send(lane: Lane): Promise<void> {
     if (lane.isSending) return;
     lane.isSending = true;
-    while (lane.ready.length > 0 && failure === undefined && !stopped) {
-      let count = 0;
-      let size = 0;
-      let bytes = 0;
-      let frames = 0;
-      while (count < lane.ready.length) {
-        const record = lane.ready[count]!;
-        if (count > 0 && size + record.value.length > REQUEST_BYTES) break;
-        size += record.value.length;
-        bytes += record.bytes;
-        frames += record.frames;
-        count++;
-      }
-      const records = lane.ready.splice(0, count);
+    while (failure === undefined && !stopped) {
+      const next = nextOf(lane);
+      if (next === undefined) break;
+      lane.offered = next;
       try {
-        const first = await offer(lane, records);
-        lane.position = first + BigInt(records.length);
-        unacknowledgedBytes -= bytes;
-        unacknowledgedFrames -= frames;
-        reporter.count('bus_published_frames', frames);
-        reporter.count('bus_published_records', records.length);
+        const first = await offer(lane, next.records);
+        lane.position = first + BigInt(next.records.length);
+        // After the stop everything has been counted.
+        if (!isStopped()) {
+          acknowledged(lane, next);
+          lane.offered = undefined;
+        }
       } catch (error) {
         failure = brokerError(error, config, 'sending frames');
       }
@@ -194,7 +315,17 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
   function laneOf(partition: number): Lane {
     let lane = lanes.get(partition);
     if (lane === undefined) {
-      lane = { partition, open: [], openBytes: 0, openFrames: 0, ready: [], isSending: false, position: undefined };
+      lane = {
+        partition,
+        open: [],
+        openBytes: 0,
+        openFrames: 0,
+        ready: [],
+        sequence: 0,
+        isSending: false,
+        offered: undefined,
+        position: undefined,
+      };
       lanes.set(partition, lane);
     }
     return lane;
@@ -211,8 +342,11 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
         from++;
         continue;
       }
-      const section = encodePcapng(batch, { from, to });
-      if (lane.openBytes + section.length > config.max_record_bytes) close(lane);
+      let section = lane.openFrames === 0 ? firstSection(lane, batch, from, to) : encodePcapng(batch, { from, to });
+      if (lane.openFrames > 0 && lane.openBytes + section.length > config.max_record_bytes) {
+        close(lane);
+        section = firstSection(lane, batch, from, to);
+      }
       lane.open.push(section);
       lane.openBytes += section.length;
       lane.openFrames += to - from;
@@ -222,29 +356,41 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
       if (to < batch.count) close(lane);
       else linger ??= setTimeout(closeAll, config.linger_ms);
       from = to;
+      if (unacknowledgedBytes > config.max_unacknowledged_bytes) spillAll();
       await waitUntil(() => unacknowledgedBytes <= config.max_unacknowledged_bytes);
     }
+  }
+
+  /** A section that says which record this is, and what was lost at the capture since the last that said so. */
+  function firstSection(lane: Lane, batch: FrameBatch, from: number, to: number): Uint8Array {
+    const lost = options.lostAtCapture?.() ?? 0;
+    const comment = stampText({ sensor, boot, sequence: ++lane.sequence });
+    const section = encodePcapng(batch, {
+      from,
+      to,
+      comment,
+      ...(lost > lossTold ? { framesLost: lost - lossTold } : {}),
+    });
+    lossTold = Math.max(lossTold, lost);
+    return section;
   }
 
   return {
     async start(): Promise<void> {
       keys = await readFrameKeys(config.encryption?.key_file);
-      const kafka = await createClient(config, reporter);
-      await checkTopic(kafka, config);
-      producer = kafka.producer({
-        idempotent: true,
-        allowAutoTopicCreation: false,
-        createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-      });
+      queue?.open();
       try {
-        await producer.connect();
+        await connected();
       } catch (error) {
-        throw brokerError(error, config, 'connecting');
+        if (queue === undefined || !mayPass(error)) throw error;
+        reporter.log('warn', 'the broker is away: frames go to the queue on disk', {});
       }
+      started = true;
+      for (const partition of queue?.partitions ?? []) void send(laneOf(partition));
     },
 
     publish(batch: FrameBatch, partition = 0): Promise<void> {
-      if (producer === undefined || ended) return Promise.reject(notOpen());
+      if (!started || ended) return Promise.reject(notOpen());
       if (partition < 0 || partition >= config.partitions) {
         const message = `Frames for partition ${partition}, but kafka.partitions is ${config.partitions}.`;
         return Promise.reject(new WardwatchError('WW_CONFIG', message, 'Raise kafka.partitions.'));
@@ -258,7 +404,8 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
       ended = true;
       await tail;
       closeAll();
-      await waitUntil(() => unacknowledgedFrames === 0);
+      const spilling = queue === undefined ? undefined : setTimeout(spillAll, END_WAIT_MS);
+      await waitUntil(() => unacknowledgedFrames === 0).finally(() => clearTimeout(spilling));
       const positions = new Map<number, bigint>();
       for (const { partition, position } of lanes.values()) {
         if (position !== undefined) positions.set(partition, position);
@@ -272,7 +419,10 @@ export function createKafkaPublisher(config: KafkaBusConfig, deps: { reporter: R
       stopped = true;
       clearTimeout(linger);
       stopping.abort();
+      closeAll();
       changed();
+      spillAll();
+      queue?.close();
       if (unacknowledgedFrames > 0) reporter.dropped('frames', unacknowledgedFrames, 'not acknowledged');
       await producer?.disconnect().catch(() => {});
     },

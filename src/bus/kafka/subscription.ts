@@ -10,6 +10,8 @@ import { brokerError, createClient } from './client.ts';
 import type { KafkaBusConfig } from './config.ts';
 import { isSealed, openValue, readFrameKeys } from '../keys.ts';
 import type { FrameKeys } from '../keys.ts';
+import { SequenceWatch, stampOf } from '../stamp.ts';
+import type { RecordStamp } from '../stamp.ts';
 import { checkTopic, deadLetterTopic, startPositions } from './topics.ts';
 
 /** How long the broker may wait for records before it answers a fetch with none. */
@@ -34,9 +36,19 @@ interface Assignment {
   /** Last delivery to the caller, and position committed. */
   readonly delivered: Map<number, bigint>;
   readonly committed: Map<number, bigint>;
+  readonly sequences: Map<number, SequenceWatch>;
+  /** What is missing before the next delivery of a partition. */
+  readonly lost: Map<number, { records: number; frames: number }>;
   /** Resolved when the caller knows of the assignment and has said where to begin. */
   readonly ready: Promise<void>;
   readonly setReady: () => void;
+}
+
+interface ReadRecord {
+  readonly batch: FrameBatch;
+  /** Lost before it, according to the sensor. */
+  readonly framesLost: number;
+  readonly stamp: RecordStamp | undefined;
 }
 
 interface Reading {
@@ -48,7 +60,7 @@ interface Reading {
  * The frames of a record's value, which is a capture, whole in itself; or why it cannot be read. What is
  * damaged behind its first frames gives those. The batch lies over the value; only what was encrypted is copied.
  */
-function read(stored: Buffer, place: string, offset: bigint, reading: Reading): FrameBatch | string {
+function read(stored: Buffer, place: string, offset: bigint, reading: Reading): ReadRecord | string {
   let value = stored;
   if (isSealed(stored)) {
     const opened = openValue(stored, place, reading.keys);
@@ -58,7 +70,8 @@ function read(stored: Buffer, place: string, offset: bigint, reading: Reading): 
   const origin = `${place}@${offset}`;
   try {
     const { batch, report } = decodeCapture(value, origin);
-    return batch.count === 0 && report.truncated ? 'damaged capture' : batch;
+    if (batch.count === 0 && report.truncated) return 'damaged capture';
+    return { batch, framesLost: report.framesLostAtCapture, stamp: stampOf(value) };
   } catch {
     return 'not a capture';
   }
@@ -123,6 +136,8 @@ export function createKafkaSubscription(
       position: new Map(),
       delivered: new Map(),
       committed: new Map(),
+      sequences: new Map(),
+      lost: new Map(),
       ready,
       setReady,
     };
@@ -266,6 +281,23 @@ export function createKafkaSubscription(
     if (open === undefined || (of.committed.get(partition) ?? 0n) > open) await commitTo(of, partition, offset + 1n);
   }
 
+  /** Keeps account of what is missing before a record. False: it was there before and is not wanted again. */
+  function follows(of: Assignment, { partition, offset }: QueuedRecord, { stamp, framesLost }: ReadRecord): boolean {
+    let sequence = of.sequences.get(partition);
+    if (sequence === undefined) of.sequences.set(partition, (sequence = new SequenceWatch()));
+    const missing = stamp === undefined ? 0 : sequence.take(stamp, offset);
+    if (missing === 'again') {
+      reporter.count('bus_repeated_records');
+      return false;
+    }
+    if (missing === 0 && framesLost === 0) return true;
+    reporter.count('bus_missing_records', missing);
+    reporter.count('frames_lost_at_capture', framesLost);
+    const before = of.lost.get(partition) ?? { records: 0, frames: 0 };
+    of.lost.set(partition, { records: before.records + missing, frames: before.frames + framesLost });
+    return true;
+  }
+
   /** Takes a record from the queue; the delivery where there is one to make. */
   async function take(record: QueuedRecord): Promise<BusDelivery | undefined> {
     const { partition, offset, value } = record;
@@ -276,14 +308,17 @@ export function createKafkaSubscription(
     if (until !== undefined && offset >= (until.get(partition) ?? 0n)) return undefined;
     of.position.set(partition, offset + 1n);
     if (value === undefined) return undefined;
-    const batch = read(value, `${topic}[${partition}]`, offset, reading);
-    if (typeof batch === 'string') {
-      await onPoison(of, record, batch);
+    const found = read(value, `${topic}[${partition}]`, offset, reading);
+    if (typeof found === 'string') {
+      await onPoison(of, record, found);
       return undefined;
     }
-    if (batch.count === 0) return undefined;
+    const { batch } = found;
+    if (!follows(of, record, found) || batch.count === 0) return undefined;
     reporter.count('bus_delivered_frames', batch.count);
-    const delivery: BusDelivery = { partition, offset, batch };
+    const lost = of.lost.get(partition);
+    of.lost.delete(partition);
+    const delivery: BusDelivery = { partition, offset, batch, ...(lost === undefined ? {} : { lost }) };
     assignmentOf.set(delivery, of);
     of.delivered.set(partition, offset);
     return delivery;
