@@ -36,6 +36,8 @@ export interface AlertSink {
   readonly concurrency: number;
   /** A batch has an id of its own, so that a repeated batch must hold the same deliveries. */
   readonly keepsBatches: boolean;
+  /** So long a new delivery waits for others to go with it, where they do not fill a `send` before; 0 without it. */
+  readonly holdMs?: number;
   /** Reads secrets and certificates; opens no connection. Fails with `WW_CONFIG`. */
   start(): Promise<void>;
   /** Ends what is open; a `send` on its way answers with `retry`. */

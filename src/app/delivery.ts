@@ -8,6 +8,7 @@ import type { AlertRow } from '../kernel/rows.ts';
 import type { TriageDesk } from './triage.ts';
 import { WardwatchError } from '../kernel/errors.ts';
 import { createKafkaSink } from '../sinks/kafka/index.ts';
+import { createSmtpSink } from '../sinks/smtp/index.ts';
 import { createSyslogSink } from '../sinks/syslog/index.ts';
 import { createWebhookSink } from '../sinks/webhook/index.ts';
 
@@ -26,6 +27,8 @@ export function createSink(endpoint: EndpointConfig, allowed: readonly string[],
       return createWebhookSink(endpoint, { allowed, productVersion });
     case 'syslog':
       return createSyslogSink(endpoint, { allowed, productVersion });
+    case 'smtp':
+      return createSmtpSink(endpoint, { allowed, productVersion });
     case 'kafka':
       return createKafkaSink(endpoint, { allowed, reporter });
   }

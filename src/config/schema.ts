@@ -10,6 +10,7 @@ import { deskConfigSchema, outboxConfigSchema } from '../desk/config.ts';
 import { detectConfig } from '../detect/config.ts';
 import { identityConfig } from '../identity/config.ts';
 import { kafkaSinkConfigSchema } from '../sinks/kafka/config.ts';
+import { smtpConfigSchema } from '../sinks/smtp/config.ts';
 import { syslogConfigSchema } from '../sinks/syslog/config.ts';
 import { webhookConfigSchema } from '../sinks/webhook/config.ts';
 import { liveConfigSchema } from '../sources/live/config.ts';
@@ -53,11 +54,14 @@ export const configSchema = Type.Object(
     desk: deskConfigSchema,
     delivery: Type.Object(
       {
-        endpoints: Type.Array(Type.Union([webhookConfigSchema, syslogConfigSchema, kafkaSinkConfigSchema]), {
-          default: [],
-          maxItems: 64,
-          description: 'Where alerts go. See docs/reference/delivery.md for the settings of each kind.',
-        }),
+        endpoints: Type.Array(
+          Type.Union([webhookConfigSchema, syslogConfigSchema, kafkaSinkConfigSchema, smtpConfigSchema]),
+          {
+            default: [],
+            maxItems: 64,
+            description: 'Where alerts go. See docs/reference/delivery.md for the settings of each kind.',
+          },
+        ),
         allow: Type.Array(Type.String({ pattern: '^[0-9a-fA-F:.]+(/[0-9]{1,3})?$' }), {
           default: [],
           maxItems: 256,

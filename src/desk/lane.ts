@@ -116,8 +116,19 @@ export class Lane {
         if (due !== undefined) this.#wakeAt(due);
         return;
       }
+      if (!isProbe && this.#holds(claims, now)) return;
       void this.#send(claims, isExtra);
     }
+  }
+
+  /** Whether new deliveries wait for others to go with them; wakes the lane when they have waited enough. */
+  #holds(claims: readonly Claim[], now: number): boolean {
+    const { holdMs = 0, batchSize } = this.#sink;
+    if (holdMs === 0 || claims.length >= batchSize || claims.some(({ attempts }) => attempts > 0)) return false;
+    const until = Math.min(...claims.map(({ queuedMs }) => queuedMs)) + holdMs;
+    if (until <= now) return false;
+    this.#wakeAt(until);
+    return true;
   }
 
   async #send(claims: readonly Claim[], isExtra: boolean): Promise<void> {
@@ -267,6 +278,8 @@ export class Lane {
 
   #hasDue(): boolean {
     if (this.#disabled !== '' || this.#openUntil !== undefined) return false;
+    // What waits for others may wait over a restart as well.
+    if ((this.#sink.holdMs ?? 0) > 0) return false;
     const due = this.#deps.outbox.nextDue(this.name, this.#busy);
     return due !== undefined && due <= this.#deps.clock.now();
   }
