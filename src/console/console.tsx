@@ -183,9 +183,11 @@ function Desk() {
           </button>
         </div>
       </header>
-      <Strip />
-      {user?.source === 'open' && <p class="banner">Sign-in is off: everybody at this machine is an admin.</p>}
-      <Banners />
+      <section aria-label="State of Wardwatch">
+        <Strip />
+        {user?.source === 'open' && <p class="banner">Sign-in is off: everybody at this machine is an admin.</p>}
+        <Banners />
+      </section>
       <main id="main" tabIndex={-1}>
         <CurrentPage />
       </main>

@@ -195,4 +195,69 @@ describe.skipIf(!present)('triage in the browser', () => {
     await page.keyboard.press('x');
     await page.getByText('1 selected').waitFor();
   });
+
+  it('decides about many: closes what is marked, learns their kinds and takes it back, assigns all that a filter finds', async () => {
+    const page = await openPage('/alerts');
+    await rows(page).first().waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('x');
+    await page.keyboard.press('j');
+    await page.keyboard.press('x');
+    await page.getByText('2 selected').waitFor();
+    const marked = await page.evaluate<string[]>(
+      "[...document.querySelectorAll('.row-selected [data-row]')].map((link) => link.dataset.row)",
+    );
+    expect(marked.length).toBe(2);
+
+    await page.getByRole('button', { name: 'Learn…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('open now').waitFor();
+    await dialog.getByLabel('Reason').fill('the new night shift');
+    await page.keyboard.press('Enter');
+    await dialog.waitFor({ state: 'detached' });
+    await expect.poll(() => marked.map((uid) => item(uid).state)).toEqual(['resolved', 'resolved']);
+    await page.keyboard.press('z');
+    await expect.poll(() => marked.map((uid) => item(uid).state)).toEqual(['new', 'new']);
+
+    await rows(page).first().waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('x');
+    await page.getByRole('button', { name: 'Close…' }).click();
+    await dialog.getByLabel('Reason').fill('looked at');
+    await dialog.getByRole('button', { name: 'Close 1 alert' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await expect.poll(() => site.deps.triage!.count({ state: 'resolved' })).toBe(1);
+
+    await page.getByRole('button', { name: /^high/ }).click();
+    await page.waitForURL(/severity=4/);
+    await rows(page).first().waitFor();
+    const wanted = site.deps.triage!.count({ severity: 4 });
+    await expect.poll(() => rows(page).count()).toBe(wanted);
+    await rows(page).first().getByRole('checkbox').check();
+    await page.getByLabel(`all ${wanted} that the filters find`).check();
+    await page.getByRole('button', { name: 'Assign…' }).click();
+    await dialog.getByRole('button', { name: 'Me', exact: true }).click();
+    await dialog.getByRole('button', { name: `Assign ${wanted} alerts` }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await page.getByText(`${wanted} alerts assigned.`).waitFor();
+    expect(site.deps.triage!.count({ severity: 4, assignee: '-' })).toBe(0);
+  });
+
+  it('mutes at a time of the day alone', async () => {
+    const page = await openPage('/alerts');
+    await rows(page).first().waitFor();
+    await page.keyboard.press('j');
+    await page.keyboard.press('m');
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('only at a time of the day').check();
+    await dialog.getByLabel('from').fill('01:30');
+    await dialog.getByLabel('to', { exact: true }).fill('02:00');
+    await dialog.getByLabel('Reason').fill('backup');
+    await dialog.getByText('In the last 30 days').waitFor();
+    await dialog.getByRole('button', { name: 'Apply' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    expect(site.deps.triage!.rules.rules()[0]?.scope.daily).toEqual({ from: 90, to: 120, zone: 'UTC' });
+    await page.goto(new URL('/rules', server.url()).href);
+    await page.getByText('daily 01:30 to 02:00 UTC').waitFor();
+  });
 });

@@ -96,7 +96,7 @@ function EvidenceTable({ rows }: { rows: Evidence[] }) {
   const shown = all ? rows : rows.slice(0, FIRST_EVIDENCE);
   return (
     <>
-      <div class="scroll" role="region" aria-label="Evidence" tabIndex={0}>
+      <div class="scroll" role="region" aria-label="Pairs of endpoints" tabIndex={0}>
         <table class="grid">
           <thead>
             <tr>

@@ -7,6 +7,8 @@ import { moveRow, useKeys } from '../keys.ts';
 import { onAlert, onTriage, status } from '../live.ts';
 import { ActDialog } from '../parts/act-dialog.tsx';
 import type { Act } from '../parts/act-dialog.tsx';
+import { BulkDialog } from '../parts/bulk-dialog.tsx';
+import type { BulkAct } from '../parts/bulk-dialog.tsx';
 import { Link } from '../parts/link.tsx';
 import { Pager } from '../parts/pager.tsx';
 import { Severity, SeverityShape } from '../parts/severity.tsx';
@@ -39,6 +41,12 @@ const ASSIGNEES: [string, string][] = [
   ['', 'Anyone'],
   [ME, 'Mine'],
   ['-', 'Nobody’s'],
+];
+const BULK_ACTS: [BulkAct, string][] = [
+  ['assign', 'Assign…'],
+  ['close', 'Close…'],
+  ['learn', 'Learn…'],
+  ['mute', 'Mute…'],
 ];
 const MUTED: [string, string][] = [
   ['', 'Without muted'],
@@ -367,12 +375,18 @@ export function AlertsPage() {
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [acting, setActing] = useState<{ act: Act; row: QueueRow } | undefined>();
   const [changedMany, setChangedMany] = useState(false);
+  const [bulk, setBulk] = useState<BulkAct | undefined>();
+  /** Not the marked rows alone: all that the filter finds. */
+  const [wholeFilter, setWholeFilter] = useState(false);
   const page = alerts.data;
 
   useEffect(() => {
     setArrived(new Set());
     setSelected(new Set());
   }, [filterKey]);
+  useEffect(() => {
+    if (selected.size === 0) setWholeFilter(false);
+  }, [selected]);
   useEffect(() => {
     if (changedHere.value > 0) {
       alerts.reload();
@@ -460,25 +474,11 @@ export function AlertsPage() {
     }
     setSelected(new Set());
   }
-  async function changeAll(edit: object, words: string): Promise<void> {
-    const filter = Object.fromEntries(
-      Object.entries(wanted)
-        .filter(([, value]) => value !== '' && value !== undefined)
-        .map(([name, value]) => [name, name === 'severity' ? Number(value) : value]),
-    );
-    try {
-      const { count } = await send<{ count: number }>('POST', apiPath('/queue/bulk'), {
-        filter,
-        expected: page?.total ?? 0,
-        edit,
-      });
-      tell(`${formatCount(count)} alerts ${words}.`);
-      changedHere.value++;
-    } catch (error) {
-      tellFailure(error);
-      alerts.reload();
-    }
-  }
+  const all = Object.fromEntries(
+    Object.entries(wanted)
+      .filter(([, value]) => value !== '' && value !== undefined)
+      .map(([name, value]) => [name, name === 'severity' ? Number(value) : value]),
+  );
 
   function showArrived(): void {
     setArrived(new Set());
@@ -605,26 +605,29 @@ export function AlertsPage() {
         <>
           {selected.size > 0 && (
             <div class="selection" role="region" aria-label="Selected alerts">
-              <b>{selected.size} selected</b>
-              <button type="button" onClick={() => void takeSelected()}>
-                Take
-              </button>
+              <b>{wholeFilter ? `All ${formatCount(page.total)} selected` : `${selected.size} selected`}</b>
+              {!wholeFilter && (
+                <button type="button" onClick={() => void takeSelected()}>
+                  Take
+                </button>
+              )}
+              {BULK_ACTS.map(([act, name]) => (
+                <button type="button" key={act} onClick={() => setBulk(act)}>
+                  {name}
+                </button>
+              ))}
               <button type="button" class="quiet" onClick={() => setSelected(new Set())}>
                 Select none
               </button>
-              {page.exact && filtered && (
-                <>
-                  <span class="muted">or all {formatCount(page.total)} that these filters find:</span>
-                  <button
-                    type="button"
-                    onClick={() => {
-                      const edit = { state: 'in_progress', assignee: ME };
-                      void changeAll(edit, 'taken');
-                    }}
-                  >
-                    Take all {formatCount(page.total)}
-                  </button>
-                </>
+              {page.exact && page.total > selected.size && (
+                <label>
+                  <input
+                    type="checkbox"
+                    checked={wholeFilter}
+                    onChange={(event) => setWholeFilter(event.currentTarget.checked)}
+                  />{' '}
+                  all {formatCount(page.total)} that the filters find
+                </label>
               )}
             </div>
           )}
@@ -665,6 +668,18 @@ export function AlertsPage() {
             }}
           />
         </>
+      )}
+      {bulk && page && (
+        <BulkDialog
+          act={bulk}
+          target={
+            wholeFilter
+              ? { kind: 'filter', filter: all, total: page.total }
+              : { kind: 'selection', rows: rows.filter((row) => selected.has(row.uid)) }
+          }
+          close={() => setBulk(undefined)}
+          done={() => setSelected(new Set())}
+        />
       )}
       {acting && (
         <ActDialog

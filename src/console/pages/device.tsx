@@ -92,6 +92,59 @@ interface ActivityProps {
   onWindow: (seconds: number) => void;
 }
 
+/** Fewer windows tell no usual range. */
+const FEWEST_WINDOWS = 20;
+const MOST_OUTSIDE = 50;
+
+interface Usual {
+  band: [low: number, high: number];
+  outside: { at: number; value: number }[];
+}
+
+/** The middle 98 % of the windows in which there was no alert, and the windows beyond. */
+function usualOf(windows: WindowList, feature: string, alertTimes: readonly number[]): Usual | undefined {
+  const span = windows.window_s * 1000;
+  const all = windows.rows.flatMap(({ window_start: at, features }) => {
+    const value = features[feature];
+    return value === undefined ? [] : [{ at, value }];
+  });
+  const calm = all
+    .filter(({ at }) => !alertTimes.some((alert) => alert >= at - span && alert < at + 2 * span))
+    .map(({ value }) => value)
+    .sort((a, b) => a - b);
+  if (calm.length < FEWEST_WINDOWS) return undefined;
+  const low = calm[Math.floor(0.01 * (calm.length - 1))]!;
+  const high = calm[Math.ceil(0.99 * (calm.length - 1))]!;
+  return { band: [low, high], outside: all.filter(({ value }) => value < low || value > high) };
+}
+
+/** The chart in words. */
+function Outside({ usual, windowS }: { usual: Usual; windowS: number }) {
+  const { band, outside } = usual;
+  return (
+    <>
+      <p class="muted">
+        The band is where 98 % of its windows without an alert are: {formatValue(band[0])} to {formatValue(band[1])} in{' '}
+        {windowS} s.
+      </p>
+      {outside.length > 0 && (
+        <details>
+          <summary>
+            {formatCount(outside.length)} window{outside.length === 1 ? '' : 's'} outside
+          </summary>
+          <ul class="points">
+            {outside.slice(-MOST_OUTSIDE).map(({ at, value }) => (
+              <li key={at}>
+                {time.value.full(at)} <b>{formatValue(value)}</b>
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </>
+  );
+}
+
 function Activity({ windows, alertTimes, onWindow }: ActivityProps) {
   const names = useMemo(() => {
     const all = new Set<string>();
@@ -122,6 +175,10 @@ function Activity({ windows, alertTimes, onWindow }: ActivityProps) {
     }
     return { x, y };
   }, [windows, feature]);
+  const usual = useMemo(
+    () => (feature === undefined ? undefined : usualOf(windows, feature, alertTimes)),
+    [windows, feature, alertTimes],
+  );
   const marks = useMemo(() => alertTimes.map((ms) => ms / 1000), [alertTimes]);
   if (feature === undefined) return <p class="muted">No windows of this device are kept.</p>;
   return (
@@ -144,7 +201,12 @@ function Activity({ windows, alertTimes, onWindow }: ActivityProps) {
         </select>
       </label>
       {marks.length > 0 && <span class="muted">Alerts are the dashed lines.</span>}
-      {chart ? <chart.Chart label={feature} x={series.x} y={series.y} marks={marks} /> : <Loading lines={4} />}
+      {chart ? (
+        <chart.Chart label={feature} x={series.x} y={series.y} marks={marks} band={usual?.band} />
+      ) : (
+        <Loading lines={4} />
+      )}
+      {usual && <Outside usual={usual} windowS={windows.window_s} />}
     </>
   );
 }

@@ -3,6 +3,8 @@ import type { MaintenanceList, RuleList, ScopeBody } from '../../api/schemas-tri
 import { apiPath } from '../api.ts';
 import { formatCount, formatType } from '../format.ts';
 import { onTriage } from '../live.ts';
+import { clockOf, DailyFields } from '../parts/daily.tsx';
+import type { Daily } from '../parts/daily.tsx';
 import { Link } from '../parts/link.tsx';
 import { Empty, Failure, Loading } from '../parts/states.tsx';
 import { useResource } from '../resource.ts';
@@ -11,9 +13,6 @@ import { send } from '../send.ts';
 import { time } from '../site.ts';
 import { changedHere, tell, tellFailure, undoRule } from '../triage.ts';
 
-const clock = (minute: number): string =>
-  `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`;
-
 function Scope({ scope }: { scope: ScopeBody }) {
   const parts = [
     scope.device_type !== undefined && `class ${formatType(scope.device_type)}`,
@@ -21,7 +20,7 @@ function Scope({ scope }: { scope: ScopeBody }) {
     scope.peer !== undefined && `with ${scope.peer}`,
     scope.service !== undefined && `service ${scope.service}`,
     scope.vlan !== undefined && `VLAN ${scope.vlan || 'untagged'}`,
-    scope.daily !== undefined && `daily ${clock(scope.daily.from)} to ${clock(scope.daily.to)} ${scope.daily.zone}`,
+    scope.daily !== undefined && `daily ${clockOf(scope.daily.from)} to ${clockOf(scope.daily.to)} ${scope.daily.zone}`,
   ].filter(Boolean);
   return (
     <>
@@ -138,13 +137,14 @@ function Maintenance() {
   const [from, setFrom] = useState('');
   const [to, setTo] = useState('');
   const [act, setAct] = useState('informational');
+  const [daily, setDaily] = useState<Daily | undefined>();
   const rows = (windows.data?.rows ?? []).filter((one) => one.removed === 0);
 
   async function plan(): Promise<void> {
     try {
       await send('POST', apiPath('/maintenance'), {
         title,
-        scope: { [kind]: value },
+        scope: { [kind]: value, ...(daily === undefined ? {} : { daily }) },
         act,
         from: new Date(from).getTime(),
         to: new Date(to).getTime(),
@@ -251,6 +251,7 @@ function Maintenance() {
             <option value="mute">muted</option>
           </select>
         </label>
+        <DailyFields daily={daily} change={setDaily} />
         <button type="submit" class="primary">
           Plan
         </button>

@@ -4,6 +4,8 @@ import { apiPath, RequestError } from '../api.ts';
 import { deviceLabel, formatCount, formatType, severityName } from '../format.ts';
 import { send, SendError } from '../send.ts';
 import { changedHere, editAndTell, tell, undoRule } from '../triage.ts';
+import { DailyFields } from './daily.tsx';
+import type { Daily } from './daily.tsx';
 
 export type Act = 'learn' | 'mute' | 'close';
 
@@ -43,7 +45,7 @@ const WORDS: Record<Act, { title: string; explain: string; past: string; verb: s
     verb: 'closed',
   },
 };
-const RESOLUTIONS = [
+export const RESOLUTIONS = [
   ['true_positive', 'True positive: it was what the alert says'],
   ['false_positive', 'False positive: it was not'],
   ['benign', 'Benign: it was, and is harmless'],
@@ -65,6 +67,7 @@ interface Choice {
   readonly vlan: boolean;
   readonly peer: string;
   readonly service: string;
+  readonly daily: Daily | undefined;
 }
 
 function scopeOf(target: ActTarget, choice: Choice): ScopeBody {
@@ -75,6 +78,7 @@ function scopeOf(target: ActTarget, choice: Choice): ScopeBody {
     ...(choice.vlan ? { vlan: target.vlan } : {}),
     ...(choice.peer === '' ? {} : { peer: choice.peer }),
     ...(choice.service === '' ? {} : { service: choice.service }),
+    ...(choice.daily === undefined ? {} : { daily: choice.daily }),
   };
 }
 
@@ -100,6 +104,7 @@ export function ActDialog({ act, target, close }: { act: Act; target: ActTarget;
     vlan: false,
     peer: '',
     service: '',
+    daily: undefined,
   });
   const [reason, setReason] = useState('');
   const [resolution, setResolution] = useState<(typeof RESOLUTIONS)[number][0]>(
@@ -248,6 +253,7 @@ export function ActDialog({ act, target, close }: { act: Act; target: ActTarget;
                 </select>
               </label>
             )}
+            <DailyFields daily={choice.daily} change={(daily) => change({ daily })} />
             <label class="field">
               {act === 'close' ? 'Also what comes' : 'Holds'}
               <select value={span} onChange={(event) => setSpan(event.currentTarget.value)}>

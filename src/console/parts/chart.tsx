@@ -13,13 +13,17 @@ interface ChartProps {
   y: (number | null)[];
   /** Epoch seconds at which alerts were raised. */
   marks: number[];
+  /** Between which values the measure usually is. */
+  band: readonly [low: number, high: number] | undefined;
 }
+
+type Colours = [string, string, string, string, string];
 
 const HEIGHT = 190;
 const DAY_S = 86_400;
 
 /** One measure of a device over time, with the alerts as upright lines. */
-export function Chart({ label, x, y, marks }: ChartProps) {
+export function Chart({ label, x, y, marks, band }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const [scheme, setScheme] = useState(0);
 
@@ -42,7 +46,7 @@ export function Chart({ label, x, y, marks }: ChartProps) {
       probe.remove();
       return value;
     };
-    const [line, mark, muted, rule] = [colour('line'), colour('mark'), colour('muted'), colour('rule')];
+    const [line, mark, muted, rule, usual] = ['line', 'mark', 'muted', 'rule', 'usual'].map(colour) as Colours;
     const axis = { stroke: muted, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1 } };
     const chart = new uPlot(
       {
@@ -74,6 +78,18 @@ export function Chart({ label, x, y, marks }: ChartProps) {
           },
         ],
         hooks: {
+          // Below the lines and the grid.
+          drawClear: [
+            (u) => {
+              if (band === undefined) return;
+              const bottom = Math.min(u.valToPos(band[0], 'y', true), u.bbox.top + u.bbox.height);
+              const top = Math.max(u.valToPos(band[1], 'y', true), u.bbox.top);
+              u.ctx.save();
+              u.ctx.fillStyle = usual;
+              u.ctx.fillRect(u.bbox.left, top, u.bbox.width, Math.max(2 * devicePixelRatio, bottom - top));
+              u.ctx.restore();
+            },
+          ],
           draw: [
             (u) => {
               u.ctx.save();
@@ -102,7 +118,7 @@ export function Chart({ label, x, y, marks }: ChartProps) {
       observer.disconnect();
       chart.destroy();
     };
-  }, [label, x, y, marks, theme.value, scheme, time.value]);
+  }, [label, x, y, marks, band, theme.value, scheme, time.value]);
 
   const seen = y.filter((value) => value !== null);
   const most = seen.reduce((a, b) => Math.max(a, b), 0);
@@ -111,7 +127,9 @@ export function Chart({ label, x, y, marks }: ChartProps) {
       ref={box}
       class="chart"
       role="img"
-      aria-label={`${label}: ${formatCount(seen.length)} windows, at most ${formatValue(most)}, ${marks.length} alerts`}
+      aria-label={`${label}: ${formatCount(seen.length)} windows, at most ${formatValue(most)}, ${marks.length} alerts${
+        band === undefined ? '' : `, usually ${formatValue(band[0])} to ${formatValue(band[1])}`
+      }`}
     />
   );
 }

@@ -26,7 +26,8 @@ export function Failure({ error, retry }: { error: RequestError; retry: () => vo
   );
 }
 
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+/** `whole`: it stands for the whole page, so its title is that of the page. */
+export function Empty({ title, whole, children }: { title: string; whole?: boolean; children?: ComponentChildren }) {
   return (
     <div class="empty">
       <svg viewBox="0 0 48 24" width="72" height="36" aria-hidden="true">
@@ -38,7 +39,7 @@ export function Empty({ title, children }: { title: string; children?: Component
           stroke-linejoin="round"
         />
       </svg>
-      <h2>{title}</h2>
+      {whole ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children}
     </div>
   );
@@ -46,7 +47,7 @@ export function Empty({ title, children }: { title: string; children?: Component
 
 export function Missing({ what, back, backText }: { what: string; back: string; backText: string }) {
   return (
-    <Empty title={`There is no such ${what}`}>
+    <Empty title={`There is no such ${what}`} whole>
       <p>It may have aged out, or the link is incomplete.</p>
       <p>
         <Link to={back}>{backText}</Link>
