@@ -113,6 +113,12 @@ export default defineDetector({
     const coldLimitOf = (r: Rhythm): number => Math.max(2 * min_silence_s, COLD_PAUSES * r.longestS);
     const regularCold = (r: Rhythm): boolean => r.clinical && r.heardS >= COLD_HEARD && r.longestS <= min_silence_s;
 
+    /** What a patient hangs on reports all the time; archives and scanners work, and rest. */
+    function coldTold(device: DeviceView, r: Rhythm): boolean {
+      const cls = ctx.classOf(device);
+      return cls.medical && cls.lifeSupporting && !cls.server && !cls.interactive && regularCold(r);
+    }
+
     /** Asks it only of one that is silent: it visits every device. */
     function others(of: DeviceView, nowUs: number): Others {
       const result = { known: 0, talking: 0, gone: 0 };
@@ -142,8 +148,9 @@ export default defineDetector({
         if (lastUs <= r.lastHeardUs) return;
         const pauseS = r.lastHeardUs === 0 || r.lastHeardUs <= watched.fromUs ? 0 : (lastUs - r.lastHeardUs) / 1e6;
         // A pause that was an alert or an outage is no habit; one that was neither becomes one.
-        if (r.silent) r.silent = false;
-        else if (pauseS > r.longestS && r.outageUs <= r.lastHeardUs) r.longestS = pauseS;
+        const told = r.silent;
+        r.silent = false;
+        if ((!told || device.learning) && pauseS > r.longestS && r.outageUs <= r.lastHeardUs) r.longestS = pauseS;
         r.heardS++;
         r.lastHeardUs = lastUs;
         if (r.longestS <= max_pause_s) ctx.wakeAt(device, lastUs + limitOf(r) * 1e6);
@@ -158,7 +165,7 @@ export default defineDetector({
         const r = rhythms(device);
         const { lastUs } = device;
         if (device.isGateway || r.silent || r.sinceS < 0 || r.longestS > max_pause_s) return;
-        if (device.learning && !regularCold(r)) return;
+        if (device.learning && !coldTold(device, r)) return;
         const missingS = device.learning ? 0 : min_watched_s - watchedS(r);
         const limitS = device.learning ? coldLimitOf(r) : limitOf(r);
         const dueUs = Math.max(lastUs, r.outageUs) + limitS * 1e6;

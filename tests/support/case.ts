@@ -209,6 +209,15 @@ function play(t: Traffic, hosts: ReadonlyMap<string, Host>, step: Step, start: n
             ],
           });
       break;
+    case 'hold': {
+      // One connection in which both sides say something every so often.
+      const turns = Array.from({ length: times }, () => [
+        { fromClient: true, data: step.send ?? 100, afterMs: every * 1000 },
+        { fromClient: false, data: step.receive ?? 60 },
+      ]).flat();
+      for (const target of targets()) t.tcp(start, from(), target, ports[0]!, { turns });
+      break;
+    }
     case 'talk':
       for (const at of moments())
         for (const target of targets()) t.tcp(at, from(), target, ports[0]!, { turns: spoken(step.lines ?? []) });
