@@ -449,7 +449,9 @@ export class StateReader {
     let value = 0;
     let scale = 1;
     for (let i = 0; i < 8; i++) {
-      const byte = this.#bytes[this.#take(1)]!;
+      // Not in one expression: taking may go on to the next block.
+      const at = this.#take(1);
+      const byte = this.#bytes[at]!;
       value += (byte & 127) * scale;
       if (byte < 128) return value;
       scale *= 128;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { StateReader, StateWriter } from '../../src/state/codec.ts';
+import { BLOCK_BYTES, StateReader, StateWriter } from '../../src/state/codec.ts';
 import type { StateClass } from '../../src/state/codec.ts';
 
 class Node {
@@ -104,6 +104,13 @@ describe('plain state as bytes', () => {
     const reader = new StateReader(blocks);
     expect(reader.value()).toStrictEqual(many);
     expect(reader.value()).toStrictEqual(big);
+  });
+
+  it('goes on in the next block wherever a block ends', () => {
+    for (let left = 0; left < 40; left++) {
+      const value = [new Uint8Array(BLOCK_BYTES - 10 - left), 1, 300_000, 'text', 2.5, [7], { a: -1 }, 9n, 'text', {}];
+      expect(roundTrip(value), `${left} bytes before the end`).toStrictEqual(value);
+    }
   });
 
   it('never does more with damaged bytes than refuse them', () => {
