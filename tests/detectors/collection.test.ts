@@ -69,6 +69,11 @@ describe.each(builtIn())('%s', (id) => {
     for (const name of Object.keys((await definition(id)).params)) expect(text).toContain(`\`${name}\``);
   });
 
+  it('is in the table of detectors', () => {
+    const table = readFileSync(join(root, '../docs/reference/detectors.md'), 'utf8');
+    expect(table).toContain(`\`${id}\``);
+  });
+
   it('is what makes its cases fire', async () => {
     const firing = casesOf(id).find((c) => c.kind === 'fires')!;
     const { alerts, running } = await playCase(id, firing, { only: [id], detection: { disabled: [id] } });
