@@ -38,6 +38,8 @@ export interface PartitionWorkDeps<W extends Watcher> {
   /** The watcher's partition is another's now, or over. */
   close(partition: number, watcher: W, why: 'lost' | 'end'): void;
   devices(watcher: W): number;
+  /** Something is missing before these frames (see BusDelivery). */
+  lost?(watcher: W, lost: NonNullable<BusDelivery['lost']>, batch: FrameBatch): void;
   told(message: string): void;
 }
 
@@ -171,6 +173,7 @@ export class PartitionWork<W extends Watcher> {
       const lastMark = work.marks.at(-1);
       if (lastMark === undefined || us - lastMark[1] >= MARK_US) work.marks.push([offset, us]);
     }
+    if (delivery.lost !== undefined) this.#deps.lost?.(work.watcher, delivery.lost, batch);
     work.watcher.process(batch);
     work.next = offset + 1n;
     work.last = delivery;

@@ -1,4 +1,5 @@
 import { createKafkaBus } from '../bus/kafka/index.ts';
+import { createSharding } from '../bus/sharding.ts';
 import type { Config } from '../config/index.ts';
 import type { Reporter } from '../kernel/component.ts';
 import { WardwatchError } from '../kernel/errors.ts';
@@ -43,7 +44,7 @@ const DRAIN_MS = 8000;
 
 /**
  * Puts the frames of an interface, of capture files or of standard input on the frames topic, in their
- * order, on one partition. A slow broker slows the source; one that stays away for longer than
+ * order, on one partition or divided by `bus.kafka.shard_by`. A slow broker slows the source; one that stays away for longer than
  * `bus.kafka.delivery_timeout_ms` ends the sensor with WW_BROKER. Frames of an interface go to the queue on disk
  * (`bus.kafka.queue`) instead, and to the broker when it is back, or with the next start. Resolves at the end of the source or after
  * `stop`, when the broker has acknowledged everything, or after some seconds what it has.
@@ -81,7 +82,12 @@ export async function runSensor(request: SensorRequest): Promise<SensorSummary> 
   };
 
   const send = async (): Promise<void> => {
-    for await (const { batch } of merged.items(request.stop)) await publisher.publish(batch, request.partition);
+    const { shard_by: by, tap, partitions } = config.bus.kafka;
+    const divide = by === 'whole' ? undefined : createSharding(by, tap, partitions);
+    for await (const { batch } of merged.items(request.stop)) {
+      const parts = divide?.(batch) ?? [{ partition: request.partition, batch }];
+      for (const part of parts) await publisher.publish(part.batch, part.partition);
+    }
     await publisher.end();
   };
 

@@ -48,6 +48,7 @@ export async function runTopicPipeline(
   let savedMs = lastMs;
   let saveTookMs = 0;
   let postponed = 0;
+  let framesLost = 0;
 
   async function open(): Promise<HotPath> {
     const { hotPath, detectors, actsRefused } = await buildHotPath({
@@ -122,7 +123,7 @@ export async function runTopicPipeline(
       detectors: all.length === 0 ? [] : statusOf(detectorsOf),
       bytesRead: 0,
       bytesTotal: undefined,
-      framesLostAtCapture: 0,
+      framesLostAtCapture: framesLost,
       truncated: false,
       notes: [],
     });
@@ -182,6 +183,13 @@ export async function runTopicPipeline(
     commit: (delivery) => subscription.commit(delivery),
     close,
     devices: (hotPath) => hotPath.counters().devices,
+    lost: (hotPath, { records, frames }, batch) => {
+      framesLost += frames;
+      if (records === 0) return;
+      // Whole records are missing: nothing was watched meanwhile, so silence means nothing.
+      if (hotPath.nowUs > 0) hotPath.unobserved(hotPath.nowUs, batch.tsUs[0] ?? hotPath.nowUs);
+      host.warning(`${records} records are missing, with ${frames} frames that a sensor knows of`);
+    },
     told: (message) => host.warning(message),
   });
   const bus = createKafkaBus(kafka, { reporter });

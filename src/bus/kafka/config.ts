@@ -119,6 +119,18 @@ export const kafkaBusConfigSchema = Type.Object(
         'Compression of what is written. All three are read, whatever is set here. Encrypted records are compressed ' +
         'by zstd before they are encrypted, whatever is set here.',
     }),
+    shard_by: Type.Union([Type.Literal('whole'), Type.Literal('segment'), Type.Literal('endpoint')], {
+      default: 'whole',
+      description:
+        'What a sensor keeps together on a partition: `whole`, everything (the partition of --partition); `segment`, ' +
+        'a VLAN; `endpoint`, a device, with detectors then that cannot compare devices with each other. See ' +
+        'docs/decisions/0010-sharding.md.',
+    }),
+    tap: Type.Union([Type.Literal('access'), Type.Literal('routed')], {
+      default: 'access',
+      description:
+        'For `shard_by: endpoint`: at an `access` tap a device is a MAC in a VLAN, at a `routed` one an IP in a VLAN.',
+    }),
     sensor_id: Type.Optional(
       Type.String({
         pattern: SENSOR_NAME,

@@ -292,7 +292,6 @@ export function createKafkaSubscription(
     }
     if (missing === 0 && framesLost === 0) return true;
     reporter.count('bus_missing_records', missing);
-    reporter.count('frames_lost_at_capture', framesLost);
     const before = of.lost.get(partition) ?? { records: 0, frames: 0 };
     of.lost.set(partition, { records: before.records + missing, frames: before.frames + framesLost });
     return true;
