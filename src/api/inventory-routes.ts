@@ -145,7 +145,10 @@ export function registerInventoryRoutes(
     },
     async (request) => {
       const { limit = 50, cursor, sort = 'last_seen', ...query } = request.query;
-      const page = await combined(await store.devices({ ...shown(query, request), sort }, limit, cursor), request);
+      const page = await combined(
+        await store.devices({ ...shown(query, request), sort, summary: true }, limit, cursor),
+        request,
+      );
       const assets = deps.assets?.assetsOf(page.rows.map(assetKeys)) ?? new Map<string, Asset>();
       return { rows: page.rows, next: page.next ?? null, total: page.total, assets: Object.fromEntries(assets) };
     },
@@ -173,7 +176,7 @@ export function registerInventoryRoutes(
     },
     async (request, reply) => {
       const { format = 'csv', sort = 'last_seen', ...query } = request.query;
-      const filter: DeviceFilter = { ...shown(query, request), sort };
+      const filter: DeviceFilter = { ...shown(query, request), sort, summary: format === 'csv' };
       const first = await combined(await store.devices(filter, firstPageRows(config.export_rows)), request);
       const rest = async (limit: number, cursor: string) =>
         combined(await store.devices(filter, limit, cursor), request);

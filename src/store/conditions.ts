@@ -66,7 +66,8 @@ export function words(text: string | undefined): string[] {
     .map((word) => Array.from(word).slice(0, MAX_WORD_LENGTH).join(''));
 }
 
-function addAddress(where: Conditions, ip: string): void {
+/** @throws {WardwatchError} `WW_USAGE` where the filter `ip` is neither an address nor a network */
+export function checkAddress(ip: string): void {
   const [address = '', bits, ...more] = ip.split('/');
   const isV4 = /^\d{1,3}(\.\d{1,3}){3}$/.test(address) && address.split('.').every((part) => Number(part) <= 255);
   const isV6 = address.includes(':') && URL.canParse(`http://[${address}]/`);
@@ -78,10 +79,14 @@ function addAddress(where: Conditions, ip: string): void {
       'Write it as 10.20.0.5, 10.20.0.0/16 or fd00::/8.',
     );
   }
-  where.params['ip'] = bits === undefined ? address : `${address}/${bits}`;
+}
+
+function addAddress(where: Conditions, ip: string): void {
+  checkAddress(ip);
+  where.params['ip'] = ip;
   where.sql.push(
-    bits === undefined
-      ? '(ip = {ip:String} OR has(ips, {ip:String}))'
-      : "arrayExists(one -> one != '' AND isIPAddressInRange(one, {ip:String}), arrayPushBack(ips, ip))",
+    ip.includes('/')
+      ? "arrayExists(one -> one != '' AND isIPAddressInRange(one, {ip:String}), arrayPushBack(ips, ip))"
+      : '(ip = {ip:String} OR has(ips, {ip:String}))',
   );
 }

@@ -67,6 +67,8 @@ export interface DeviceFilter {
   vlans?: readonly string[];
   /** Keys that are not shown: devices that were merged into others. */
   without?: readonly string[];
+  /** For lists: `fields`, `risk` and `ocsf` of the rows may be empty, which spares reading them. */
+  summary?: boolean;
   /** `unknown`: what nobody has told the type of first, then by risk. */
   sort?: DeviceSort;
 }

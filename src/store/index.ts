@@ -1,16 +1,18 @@
 import type { Reporter } from '../kernel/component.ts';
 import { WardwatchError } from '../kernel/errors.ts';
+import type { DeviceRow } from '../kernel/rows.ts';
 import type { StoreConfig } from './config.ts';
 import type { Store } from './contract.ts';
 import { createAnalysts } from './analysts.ts';
 import type { Analysts } from './analysts.ts';
+import { DeviceIndex, narrowed } from './device-index.ts';
 import { encodeBatch } from './encode.ts';
 import { openEngine, placeOf } from './engine.ts';
 import type { Engine } from './engine.ts';
 import { storeError } from './failures.ts';
 import { createInventoryQueries } from './inventory.ts';
 import { migrate } from './migrate.ts';
-import { createQueries } from './queries.ts';
+import { createQueries, pageSize } from './queries.ts';
 import type { StoreQueries } from './queries.ts';
 import { TABLES } from './schema.ts';
 import type { TableName } from './schema.ts';
@@ -31,6 +33,8 @@ interface Running {
   analysts: Analysts;
   queries: StoreQueries & ReturnType<typeof createInventoryQueries>;
   writers: ReadonlyMap<TableName, TableWriter>;
+  /** Where this process alone writes. */
+  present: DeviceIndex | undefined;
 }
 
 /**
@@ -75,6 +79,13 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
         await engine.close();
         throw storeError(error, 'bringing its schema up to date', place);
       }
+      const present = config.mode === 'embedded' ? new DeviceIndex(config.retention_days.devices) : undefined;
+      try {
+        await present?.load(engine.client, config.database);
+      } catch (error) {
+        await engine.close();
+        throw storeError(error, 'reading its devices', place);
+      }
       const writers = new Map<TableName, TableWriter>();
       for (const table of Object.keys(TABLES) as TableName[]) {
         const insert = async (values: string[]): Promise<void> => {
@@ -86,6 +97,7 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
         engine,
         analysts: createAnalysts(config),
         writers,
+        present,
         queries: {
           ...createQueries(engine.client, config.database),
           ...createInventoryQueries(engine.client, config.database),
@@ -103,19 +115,38 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
     },
 
     async write(rows) {
-      const { writers } = needRunning();
+      const { writers, present } = needRunning();
       const waiting: Promise<void>[] = [];
-      for (const [table, lines] of encodeBatch(rows)) waiting.push(writers.get(table)!.write(lines));
+      const encoded = encodeBatch(rows);
+      for (const [table, lines] of encoded) waiting.push(writers.get(table)!.write(lines));
       await Promise.all(waiting);
+      if (present === undefined) return;
+      // As they are stored: what no column could take was brought into range.
+      for (const line of encoded.get('devices') ?? []) present.put(narrowed(JSON.parse(line) as DeviceRow), Date.now());
     },
 
     alerts: (filter, limit, cursor) => read('alerts', (queries) => queries.alerts(filter, limit, cursor)),
     alert: (uid, vlans) => read('alert', (queries) => queries.alert(uid, vlans)),
     alertsOf: (uids) => read('alerts', (queries) => queries.alertsOf(uids)),
     arrivals: (since, limit, after) => read('arrivals', (queries) => queries.arrivals(since, limit, after)),
-    devices: (filter, limit, cursor) => read('devices', (queries) => queries.devices(filter, limit, cursor)),
+    devices: (filter, limit, cursor) =>
+      read('devices', async (queries) => {
+        const { present } = needRunning();
+        if (present?.isComplete !== true) return queries.devices(filter, limit, cursor);
+        const { rows, next, total } = present.page(filter, pageSize(limit), cursor);
+        if (filter.summary === true)
+          return { rows: rows.map((row): DeviceRow => ({ ...row, fields: {}, risk: [], ocsf: '' })), next, total };
+        const whole = new Map((await queries.devicesOf(rows.map((row) => row.device))).map((row) => [row.device, row]));
+        return { rows: rows.map((row) => whole.get(row.device)).filter((row) => row !== undefined), next, total };
+      }),
     device: (key, vlans) => read('device', (queries) => queries.device(key, vlans)),
-    facets: (filter, fields, most) => read('facets', (queries) => queries.facets(filter, fields, most)),
+    facets: (filter, fields, most) =>
+      read('facets', async (queries) => {
+        const { present } = needRunning();
+        return present?.isComplete === true
+          ? present.facets(filter, fields, most)
+          : queries.facets(filter, fields, most);
+      }),
     channelsOf: (devices, limit) => read('channels', (queries) => queries.channelsOf(devices, limit)),
     addressesOf: (devices, limit) => read('addresses', (queries) => queries.addressesOf(devices, limit)),
     dataFlows: (filter) => read('data flows', (queries) => queries.dataFlows(filter)),
@@ -124,6 +155,7 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
     windowsOf: (device, windowS, from, to) =>
       read('windows', (queries) => queries.windowsOf(device, windowS, from, to)),
     overview: (vlans) => read('overview', (queries) => queries.overview(vlans)),
+
 
     async sql(statement) {
       const { analysts } = needRunning();

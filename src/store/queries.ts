@@ -11,7 +11,10 @@ import type { TableName } from './schema.ts';
 export type StoreQueries = Pick<
   Store,
   'alerts' | 'alert' | 'alertsOf' | 'arrivals' | 'devices' | 'device' | 'flowsOf' | 'windowsOf' | 'overview'
->;
+> & {
+  /** Those of these devices that are there, in no order. */
+  devicesOf(keys: readonly string[]): Promise<DeviceRow[]>;
+};
 
 const MAX_PAGE = 10_000;
 /** An insert gets its time when it begins and is seen when it ends, on a replica later still. Seconds. */
@@ -196,6 +199,15 @@ export function createQueries(client: ClickHouseClient, database: string): Store
       return { rows: rows.map(toDevice), next, total };
     },
 
+    async devicesOf(keys) {
+      if (keys.length === 0) return [];
+      const rows = await ask<RawDevice>(
+        `SELECT ${columnsOf('devices')} FROM ${database}.devices FINAL WHERE device IN ({keys:Array(String)})`,
+        { keys },
+      );
+      return rows.map(toDevice);
+    },
+
     async device(key, vlans) {
       const rows = await ask<RawDevice>(
         `SELECT ${columnsOf('devices')} FROM ${database}.devices FINAL WHERE device = {device:String}${andSeen(vlans)} LIMIT 1`,
@@ -325,14 +337,15 @@ function flowConditions(device: DeviceRow, around: { from: number; to: number } 
   return { sql, params };
 }
 
-function columnsOf(table: TableName): string {
+export function columnsOf(table: TableName): string {
   return TABLES[table].columns
     .filter(([name, type]) => name !== 'ingested_at' && !type.includes('MATERIALIZED'))
     .map(([name]) => name)
     .join(', ');
 }
 
-function pageSize(limit: number): number {
+/** Rows that a page of this limit has. */
+export function pageSize(limit: number): number {
   return Math.max(1, Math.min(MAX_PAGE, Math.trunc(limit) || 1));
 }
 
