@@ -32,10 +32,14 @@ interface Plan {
 
 const alertsText = (n: number): string => `${formatCount(n)} alert${n === 1 ? '' : 's'}`;
 
-/** Device and detector of each alert, every pair once. */
+/** A scope names the only detector: an alert that several have raised cannot be met by one. */
+const isOfSeveral = (row: QueueRow): boolean => row.detectors.length > 1;
+
+/** Device and detector of each alert that a scope can meet, every pair once. */
 function scopesOf(rows: readonly QueueRow[]): ScopeBody[] {
   const pairs = new Map<string, ScopeBody>();
-  for (const { device, detector } of rows) pairs.set(JSON.stringify([device, detector]), { device, detector });
+  for (const { device, detector } of rows.filter((row) => !isOfSeveral(row)))
+    pairs.set(JSON.stringify([device, detector]), { device, detector });
   return [...pairs.values()];
 }
 
@@ -54,13 +58,14 @@ async function rowsOf(target: BulkTarget): Promise<readonly QueueRow[]> {
 }
 
 /** What rules for these alerts would have done; undefined where there would be too many of them. */
-async function planOf(target: BulkTarget): Promise<Plan[] | undefined> {
-  const scopes = scopesOf(await rowsOf(target));
+async function planOf(target: BulkTarget): Promise<{ plans: Plan[]; without: number } | undefined> {
+  const rows = await rowsOf(target);
+  const scopes = scopesOf(rows);
   if (scopes.length > MOST_RULES) return undefined;
   const plans: Plan[] = [];
   for (const scope of scopes)
     plans.push({ scope, preview: await send<RulePreview>('POST', apiPath('/rules/preview'), { scope }) });
-  return plans;
+  return { plans, without: rows.filter(isOfSeveral).length };
 }
 
 const toFailure = (error: unknown): RequestError =>
@@ -86,6 +91,8 @@ export function BulkDialog({
   );
   /** null: there would be too many rules. */
   const [plans, setPlans] = useState<readonly Plan[] | null | undefined>();
+  /** Alerts that no rule can be made for. */
+  const [without, setWithout] = useState(0);
   const [failure, setFailure] = useState<RequestError | undefined>();
   const [busy, setBusy] = useState(false);
   const isRule = act === 'learn' || act === 'mute';
@@ -98,7 +105,11 @@ export function BulkDialog({
     if (!isRule) return;
     let current = true;
     planOf(target).then(
-      (found) => current && setPlans(found ?? null),
+      (found) => {
+        if (!current) return;
+        setPlans(found?.plans ?? null);
+        setWithout(found?.without ?? 0);
+      },
       (error: unknown) => current && setFailure(toFailure(error)),
     );
     return () => {
@@ -236,6 +247,12 @@ export function BulkDialog({
                 </strong>
                 {open > count && ' (more than were chosen: they are of the same kinds)'}
                 {grave > 0 && `; ${formatCount(grave)} of the last 30 days were ${severityName(5)}`}.
+              </p>
+            )}
+            {without > 0 && (
+              <p>
+                Without {alertsText(without)} that several detectors have raised: a rule is about one. Decide about each
+                of these.
               </p>
             )}
           </div>
