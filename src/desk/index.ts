@@ -96,6 +96,13 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
     reporter.gauge('delivery_deferred', deferred);
   };
 
+  const prepare = together((alerts: readonly AlertRow[]) => open().prepare(alerts));
+  const commit = together((alerts: readonly AlertRow[]) => {
+    open().commit(judge(alerts), clock.now());
+    gauges();
+    pump();
+  });
+
   /** Alerts under way into the store when the last run ended: stored or not, nobody else knows. */
   const settleIntents = async (box: Outbox): Promise<void> => {
     const unstored: AlertVersion[] = [];
@@ -243,12 +250,9 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
 
     async accept(alerts, write) {
       if (alerts.length === 0) return write();
-      const box = open();
-      box.prepare(alerts);
+      await prepare(alerts);
       await write();
-      box.commit(judge(alerts), clock.now());
-      gauges();
-      pump();
+      await commit(alerts);
     },
 
     reconsider(alerts) {
@@ -270,5 +274,21 @@ export function createDelivery(config: OutboxConfig, deps: DeliveryDeps): Delive
     },
 
     status: () => ({ endpoints: lanes.map((lane) => lane.status()), counts: open().counts() }),
+  };
+}
+
+/** Work on rows that shares one transaction, and one wait for the disk, with all of the same turn of the loop. */
+function together(work: (alerts: readonly AlertRow[]) => void): (alerts: readonly AlertRow[]) => Promise<void> {
+  let waiting: AlertRow[] = [];
+  let turn: Promise<void> | undefined;
+  return (alerts) => {
+    for (const row of alerts) waiting.push(row);
+    turn ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      const all = waiting;
+      waiting = [];
+      turn = undefined;
+      work(all);
+    });
+    return turn;
   };
 }

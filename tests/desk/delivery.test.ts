@@ -183,7 +183,7 @@ describe('retries', () => {
     await desk.stop();
   });
 
-  it('go on beyond the schedule while the endpoint is down, until give_up_days', async () => {
+  it('go on beyond the schedule while the endpoint is down, until give_up_days', { timeout: 120_000 }, async () => {
     const bench = makeBench();
     const sink = new TestSink(bench.clock);
     sink.answer = () => away;
