@@ -38,9 +38,10 @@ export function registerSensor(program: Command): void {
       ) +
         `
 
-What one sensor sends stays in order and goes to one partition, where one detector watches it. While the broker
-is away the sensor waits: a capture loses nothing; what an interface receives meanwhile is lost when the kernel's
-buffer (sources.live.buffer_mib) is full, and counted. After bus.kafka.delivery_timeout_ms the sensor ends with
+What one sensor sends stays in order and goes to one partition, where one detector watches it, or is divided by VLAN
+(bus.kafka.shard_by). While the broker is away the sensor waits: a capture loses nothing; what an interface receives
+meanwhile goes to the queue on disk (bus.kafka.queue), and is sent when the broker is back, or by the next start.
+Without a queue it is lost when the kernel's buffer (sources.live.buffer_mib) is full, and counted. Then, after bus.kafka.delivery_timeout_ms the sensor ends with
 exit code 69, for its supervisor to start it again. SIGTERM sends what was taken and ends.`,
     )
     .action(async (files: string[], _options: unknown, command: Command) => {
