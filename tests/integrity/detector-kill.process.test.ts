@@ -43,6 +43,8 @@ describeWithBroker('a detector that is killed', (brokers) => {
             WARDWATCH_BUS__KAFKA__PARTITIONS: '1',
             WARDWATCH_BUS__KAFKA__SESSION_TIMEOUT_MS: '6000',
             WARDWATCH_STATE__EVERY_S: '1',
+            // Beside the data of the one machine; the other faults have it in the store.
+            WARDWATCH_STATE__STORE: 'folder',
             WARDWATCH_STORE__MODE: 'server',
             WARDWATCH_STORE__SERVER__URL: clickhouse.url,
             WARDWATCH_STORE__SERVER__USERNAME: clickhouse.username,

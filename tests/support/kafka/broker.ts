@@ -176,7 +176,8 @@ export async function startBroker(options: { secured?: boolean } = {}): Promise<
 
   try {
     const clusterId = Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
-    const format = [...java, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
+    // In one word: an id may begin with a hyphen.
+    const format = [...java, 'kafka.tools.StorageTool', 'format', `--cluster-id=${clusterId}`, '-c', properties];
     if (options.secured === true) {
       format.push('--add-scram', `SCRAM-SHA-512=[name=${USERNAME},password=${PASSWORD}]`);
       const store = ['-keystore', keys, '-storepass', PASSWORD, '-alias', 'broker'];
