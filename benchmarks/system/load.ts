@@ -14,7 +14,7 @@ import type { PipelineStatus } from '../../src/api/index.ts';
 
 const seconds = Number(process.argv[2] ?? 20);
 const analysts = Number(process.argv[3] ?? 50);
-const copies = Number(process.argv[4] ?? 200);
+const copies = Number(process.argv[4] ?? 60);
 const folder = mkdtempSync(join(tmpdir(), 'wardwatch-load-bench-'));
 const capture = resolve('demo/attack-1.pcap.gz');
 
@@ -64,6 +64,13 @@ for (const path of paths) {
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
 }
 
+// The analysts come when the hot path is at work.
+for (;;) {
+  const now = await status();
+  if (now.state === 'failed') throw new Error(now.error);
+  if (now.frames > 0) break;
+  await sleep(100);
+}
 const before = (await status()).frames;
 const result = await autocannon({
   url,
