@@ -422,6 +422,8 @@ export function createKafkaPublisher(
       closeAll();
       changed();
       spillAll();
+      if (queue !== undefined && queue.frames > 0)
+        reporter.log('warn', 'frames wait in the queue on disk for the next start', { frames: queue.frames });
       queue?.close();
       if (unacknowledgedFrames > 0) reporter.dropped('frames', unacknowledgedFrames, 'not acknowledged');
       await producer?.disconnect().catch(() => {});
