@@ -54,6 +54,20 @@ interface JudgedEnd {
   readonly mac: string;
 }
 
+/** What the watcher of a partition has logged of a decision: it belongs to the input, like the decision itself. */
+export interface Obeyed {
+  readonly id: string;
+  readonly partition: number;
+  /** Epoch microseconds of event time from which it obeyed, and from which on it did no more; 0: it still does. */
+  readonly from_us: number;
+  readonly until_us: number;
+  /** Findings that the decision has met there since the process began. */
+  readonly hits: number;
+}
+
+/** A finding is decided about at most so long, in event time, after what it tells of. */
+const REMEMBERED_US = 86_400e6;
+
 /** More than this in force is refused where rules are made. */
 export const MAX_DECISIONS = 2000;
 
@@ -129,13 +143,29 @@ export class Decisions {
 
   /**
    * Takes the whole list anew. Those without a time hold from `nowUs` on, which is event time; those that were
-   * here keep theirs. Returns the list with its times, to be logged.
+   * here keep theirs; those that are in the list no more end now, or when `ends` says that they did. Returns all
+   * with their times, the ended ones too, to be logged.
    */
-  replace(decisions: readonly Decision[], nowUs: number): readonly Decision[] {
+  replace(
+    decisions: readonly Decision[],
+    nowUs: number,
+    ends: ReadonlyMap<string, number> = new Map(),
+  ): readonly Decision[] {
     const before = new Map(this.#all.map((one) => [one.id, one]));
-    this.#all = ordered(
-      decisions.map((one) => (one.from_us > 0 ? one : { ...one, from_us: before.get(one.id)?.from_us ?? nowUs })),
-    );
+    for (const { id } of decisions) before.delete(id);
+    // What tells of a time before the end is still judged by it, as a replay would.
+    const ended = [...before.values()]
+      .map((one) => {
+        const end = ends.get(one.id) ?? Math.max(1, nowUs);
+        return one.until_us > 0 && one.until_us <= end ? one : { ...one, until_us: end };
+      })
+      .filter((one) => one.until_us > nowUs - REMEMBERED_US)
+      .slice(-MAX_DECISIONS);
+    const own = new Map(this.#all.map((one) => [one.id, one.from_us]));
+    this.#all = ordered([
+      ...decisions.map((one) => (one.from_us > 0 ? one : { ...one, from_us: own.get(one.id) ?? nowUs })),
+      ...ended,
+    ]);
     return this.#all;
   }
 

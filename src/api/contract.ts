@@ -1,5 +1,5 @@
 import type { Access } from '../access/index.ts';
-import type { EvidenceShelf } from '../desk/evidence.ts';
+import type { EvidenceSource } from '../desk/evidence.ts';
 import type { Merges } from '../desk/inventory.ts';
 import type { Assets } from '../desk/assets.ts';
 import type { DeliveryDesk } from '../desk/index.ts';
@@ -40,7 +40,7 @@ export interface ApiDeps {
   /** Which devices people have said to be one. */
   merges?: Merges;
   /** Frames around alerts. */
-  evidence?: EvidenceShelf;
+  evidence?: EvidenceSource;
   reporter: Reporter;
   /** Version of Wardwatch, as in package.json. */
   version: string;

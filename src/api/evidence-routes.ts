@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import type { EvidenceShelf } from '../desk/evidence.ts';
+import type { EvidenceSource } from '../desk/evidence.ts';
 import { problems } from './answers.ts';
 import { ProblemError } from './problems.ts';
 import { alertParamsSchema } from './schemas.ts';
@@ -11,7 +11,7 @@ import type { TriageRouteDeps } from './triage-routes.ts';
 /** The frames around an alert, as a capture. */
 export function registerEvidenceRoutes(
   scope: FastifyInstance,
-  deps: TriageRouteDeps & { readonly evidence: EvidenceShelf | undefined },
+  deps: TriageRouteDeps & { readonly evidence: EvidenceSource | undefined },
 ): void {
   const app = scope.withTypeProvider<TypeBoxTypeProvider>();
   app.get(
@@ -34,7 +34,7 @@ export function registerEvidenceRoutes(
     },
     async (request, reply) => {
       const { uid } = await seenAlert(deps, request, request.params.uid);
-      const found = deps.evidence?.evidenceOf(uid);
+      const found = await deps.evidence?.evidenceOf(uid);
       if (found === undefined)
         throw new ProblemError(404, 'no-evidence', 'No frames are kept for this alert.', {
           remedy: 'They are with the input that the alert names, as long as that is kept.',

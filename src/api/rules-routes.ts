@@ -82,7 +82,7 @@ export function registerRulesRoutes(
       config: { access: { role: 'analyst' } },
       schema: {
         operationId: 'getDecisions',
-        summary: 'What detectors obey, as `wardwatch replay --decisions` takes it',
+        summary: 'What detectors obey and obeyed until it was undone, as `wardwatch replay --decisions` takes it',
         tags: ['triage'],
         response: json(
           Type.Object({
@@ -100,7 +100,7 @@ export function registerRulesRoutes(
         ),
       },
     },
-    async () => ({ decisions: rules.decisions().map((one) => ({ ...one, scope: one.scope })) }),
+    async () => ({ decisions: rules.logged().map((one) => ({ ...one, scope: one.scope })) }),
   );
 
   app.post(

@@ -1,5 +1,8 @@
 import type { Config } from '../config/index.ts';
+import { DecisionWatch } from './decisions.ts';
+import { storeEvidence } from './evidence.ts';
 import { describeError } from '../kernel/errors.ts';
+import { readStateKeys } from '../state/seal.ts';
 import { createStore } from '../store/index.ts';
 import { createTelemetry } from '../telemetry/index.ts';
 import { reportProgress, startHotPathThread } from './hot-path-thread.ts';
@@ -49,6 +52,9 @@ export async function runDetector(request: DetectorRequest): Promise<PipelinePro
   try {
     await store.start();
     await port?.start();
+    const keys = await readStateKeys(config.state.key_file, process.env);
+    const watch = new DecisionWatch(store, reporter);
+    const known = await watch.read();
     request.onReady(port?.url());
     const thread = startHotPathThread(
       {
@@ -62,10 +68,14 @@ export async function runDetector(request: DetectorRequest): Promise<PipelinePro
         speed: undefined,
         seed: request.seed,
         tokenKey: await tokenKey(config),
+        ...known,
       },
       {
         rows: async (batch) => {
           await store.write(batch);
+          await storeEvidence(store, batch.evidence ?? [], keys).catch((error: unknown) =>
+            reporter.log('warn', 'frames around alerts were not stored', { error: describeError(error) }),
+          );
           for (const { uid, severity_id } of batch.alerts ?? []) {
             if (raised.has(uid)) continue;
             remember(raised, uid);
@@ -78,13 +88,18 @@ export async function runDetector(request: DetectorRequest): Promise<PipelinePro
           request.onProgress(progress);
         },
         warning: (message) => reporter.log('warn', message),
+        obeyed: (rows) => watch.log(rows),
         reporter,
       },
       request.stop,
     );
+    const following = new AbortController();
+    const followed = watch.follow(following.signal, ({ decisions, obeyed }) => thread.decide(decisions, obeyed));
     try {
       await thread.ended;
     } finally {
+      following.abort();
+      await followed;
       await thread.terminate();
     }
     return last;

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
 import type { ErrorCode } from '../kernel/errors.ts';
-import type { Decision } from '../alerts/decisions.ts';
+import type { Decision, Obeyed } from '../alerts/decisions.ts';
 import type { Reporter } from '../kernel/component.ts';
 import { standardInput } from './standard-input.ts';
 import type { PipelineHost, PipelineProgress, PipelineRequest } from './pipeline.ts';
@@ -17,7 +17,7 @@ export interface HotPathThread {
    */
   readonly ended: Promise<void>;
   /** What people have decided, all of it; `host.decided` tells from when on the hot path obeys. */
-  readonly decide: (decisions: readonly Decision[]) => void;
+  readonly decide: (decisions: readonly Decision[], obeyed?: readonly Obeyed[]) => void;
   /** Ends the thread at once. */
   terminate(): Promise<void>;
 }
@@ -37,6 +37,9 @@ export function startHotPathThread(request: PipelineRequest, host: PipelineHost,
       switch (message.type) {
         case 'rows':
           storing = storing.then(() => host.rows(message.batch)).then(() => say({ type: 'stored' }), reject);
+          break;
+        case 'obeyed':
+          storing = storing.then(() => host.obeyed?.(message.rows)).then(() => say({ type: 'stored' }), reject);
           break;
         case 'progress':
           host.progress(message.progress);
@@ -68,7 +71,7 @@ export function startHotPathThread(request: PipelineRequest, host: PipelineHost,
   });
   return {
     ended,
-    decide: (decisions) => say({ type: 'decisions', decisions }),
+    decide: (decisions, obeyed = []) => say({ type: 'decisions', decisions, obeyed }),
     terminate: async () => {
       await worker.terminate();
       // A pipe that its writer keeps open must not keep the process.

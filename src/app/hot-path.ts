@@ -288,11 +288,12 @@ export class HotPath implements FlowListener, DeviceTableListener, ObservationLi
   }
 
   /**
-   * Takes what people have decided, all of it. What has no time yet holds from the present event time on; the list
-   * comes back with these times, which belong to the input of a replay.
+   * Takes what people have decided, all of it. What has no time yet holds from the present event time on, what is
+   * not in the list any more ends now, or when `ends` says; the list comes back with these times and with what has
+   * ended, which belong to the input of a replay.
    */
-  decide(decisions: readonly Decision[]): readonly Decision[] {
-    return this.#decisions.replace(decisions, this.#nowUs);
+  decide(decisions: readonly Decision[], ends?: ReadonlyMap<string, number>): readonly Decision[] {
+    return this.#decisions.replace(decisions, this.#nowUs, ends);
   }
 
   /** How many findings each decision has met since this was last asked. */

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Decision } from '../alerts/decisions.ts';
+import type { Decision, Obeyed } from '../alerts/decisions.ts';
 import { WardwatchError, describeError } from '../kernel/errors.ts';
 import { runPipeline } from './pipeline.ts';
 import type { PipelineRequest } from './pipeline.ts';
@@ -13,10 +13,10 @@ async function main(): Promise<void> {
   if (port === null) throw new Error('pipeline-worker must be started as a worker thread');
   const stop = new AbortController();
   let stored: (() => void) | undefined;
-  let decide: ((decisions: readonly Decision[]) => void) | undefined;
+  let decide: ((decisions: readonly Decision[], obeyed: readonly Obeyed[]) => void) | undefined;
   port.on('message', (message: ToWorker) => {
     if (message.type === 'stop') stop.abort();
-    else if (message.type === 'decisions') decide?.(message.decisions);
+    else if (message.type === 'decisions') decide?.(message.decisions, message.obeyed);
     else stored?.();
   });
   const post = (message: FromWorker): void => port.postMessage(message);
@@ -29,6 +29,11 @@ async function main(): Promise<void> {
           new Promise((resolve) => {
             stored = resolve;
             post({ type: 'rows', batch });
+          }),
+        obeyed: (rows) =>
+          new Promise((resolve) => {
+            stored = resolve;
+            post({ type: 'obeyed', rows });
           }),
         progress: (progress) => post({ type: 'progress', progress }),
         warning: (message) => post({ type: 'warning', message }),

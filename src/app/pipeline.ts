@@ -1,5 +1,5 @@
 import type { Config } from '../config/index.ts';
-import type { Decision } from '../alerts/decisions.ts';
+import type { Decision, Obeyed } from '../alerts/decisions.ts';
 import { createMemoryBus } from '../bus/memory/index.ts';
 import type { FrameSource } from '../kernel/frames.ts';
 import { silentReporter } from '../kernel/component.ts';
@@ -38,6 +38,8 @@ export interface PipelineRequest {
   /** What people have decided before the start. */
   readonly decisions?: readonly Decision[];
 }
+  /** With the topic: what hot paths have logged of decisions before. */
+  readonly obeyed?: readonly Obeyed[];
 
 export interface PipelineProgress {
   readonly phase: 'learning' | 'watching' | 'finished';
@@ -62,7 +64,9 @@ export interface PipelineHost {
   /** From when on the hot path obeys, and how many findings each decision has met since it was last told. */
   decided?(decisions: readonly Decision[], hits: Record<string, number>): void;
   /** Is given what to call when people decide something. */
-  onDecide?(apply: (decisions: readonly Decision[]) => void): void;
+  onDecide?(apply: (decisions: readonly Decision[], obeyed: readonly Obeyed[]) => void): void;
+  /** With the topic, in place of `decided`: resolves when it is stored what was logged of decisions. */
+  obeyed?(rows: readonly Obeyed[]): Promise<void>;
   readonly reporter: Reporter;
 }
 

@@ -6,10 +6,12 @@ import type { Config } from '../config/index.ts';
 import { Assets } from '../desk/assets.ts';
 import { Merges } from '../desk/inventory.ts';
 import { openDatabase } from '../desk/database.ts';
-import { WardwatchError } from '../kernel/errors.ts';
+import { WardwatchError, describeError } from '../kernel/errors.ts';
 import type { RowBatch } from '../kernel/rows.ts';
 import { createStore } from '../store/index.ts';
 import { createTelemetry } from '../telemetry/index.ts';
+import { DecisionDesk, DecisionWatch } from './decisions.ts';
+import type { KnownDecisions } from './decisions.ts';
 import { createDeliveryOf } from './delivery.ts';
 import { reportProgress, startHotPathThread } from './hot-path-thread.ts';
 import type { HotPathThread } from './hot-path-thread.ts';
@@ -113,6 +115,15 @@ export async function runAll(request: RunRequest): Promise<void> {
     retentionDays: config.store.retention_days.alerts,
   });
   const { rules } = triageDesk.triage;
+  const decisionDesk = new DecisionDesk(store, rules);
+  const watch = new DecisionWatch(store, reporter);
+  // Partitions that other processes watch as well go by what stands in the store.
+  const shared = request.kafka
+    ? async (): Promise<KnownDecisions> => {
+        await decisionDesk.exchange();
+        return watch.read();
+      }
+    : undefined;
 
   const api = createApiServer(config.api, {
     store,
@@ -197,7 +208,7 @@ export async function runAll(request: RunRequest): Promise<void> {
         seed: request.seed,
         fresh: request.fresh,
         tokenKey: await tokenKey(config),
-        decisions: rules.decisions(),
+        ...(shared === undefined ? { decisions: rules.decisions() } : await shared()),
       },
       {
         rows: storeRows,
@@ -210,12 +221,24 @@ export async function runAll(request: RunRequest): Promise<void> {
         },
         warning: (message) => reporter.log('warn', message),
         decided: (decisions, hits) => rules.obeyed(decisions, hits),
+        obeyed: async (rows) => {
+          await watch.log(rows);
+          await decisionDesk.exchange();
+        },
         reporter,
       },
       request.stop,
     );
     const { decide } = thread;
-    rules.onDecisions(decide);
+    rules.onDecisions((decisions) => {
+      if (shared === undefined) decide(decisions);
+      else
+        shared().then(
+          (known) => decide(known.decisions, known.obeyed),
+          (error: unknown) =>
+            reporter.log('warn', 'detectors cannot be told of decisions', { error: describeError(error) }),
+        );
+    });
     try {
       await thread.ended;
     } catch (error) {

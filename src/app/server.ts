@@ -6,10 +6,13 @@ import { Assets } from '../desk/assets.ts';
 import { Merges } from '../desk/inventory.ts';
 import { openDatabase } from '../desk/database.ts';
 import { describeError } from '../kernel/errors.ts';
+import { readStateKeys } from '../state/seal.ts';
 import type { Store } from '../store/contract.ts';
 import { createStore } from '../store/index.ts';
 import { createTelemetry } from '../telemetry/index.ts';
+import { DecisionDesk } from './decisions.ts';
 import { createDeliveryOf } from './delivery.ts';
+import { evidenceOfAll } from './evidence.ts';
 import { createAccessOf, firstAdminNote } from './people.ts';
 import { remember } from './remember.ts';
 import { createTriageDesk } from './triage.ts';
@@ -62,13 +65,22 @@ export async function runServer(request: ServerRequest): Promise<void> {
     reporter: telemetry.reporter('delivery'),
     productVersion: request.productVersion,
   });
+  const keys = await readStateKeys(config.state.key_file, process.env);
+  const { rules } = triageDesk.triage;
+  const decisionDesk = new DecisionDesk(store, rules);
+  const exchange = (): Promise<void> =>
+    decisionDesk
+      .exchange()
+      .catch((error: unknown) =>
+        reporter.log('warn', 'detectors cannot be told of decisions', { error: describeError(error) }),
+      );
   const api = createApiServer(config.api, {
     store,
     access,
     triage: triageDesk.triage,
     assets: new Assets(desk),
     merges: new Merges(desk),
-    evidence: triageDesk.evidence,
+    evidence: evidenceOfAll(triageDesk.evidence, store, keys, reporter),
     reporter: telemetry.reporter('api'),
     version: request.productVersion,
     consoleDir: CONSOLE,
@@ -90,6 +102,8 @@ export async function runServer(request: ServerRequest): Promise<void> {
     await store.start();
     await watch.look();
     await triageDesk.catchUp();
+    await exchange();
+    rules.onDecisions(() => void exchange());
     await delivery?.start();
     await api.start();
     request.onReady(api.url(), firstAdminNote(access, api.url()));
@@ -102,6 +116,7 @@ export async function runServer(request: ServerRequest): Promise<void> {
         .catch((error: unknown) =>
           reporter.log('warn', 'new alerts could not be taken over', { error: describeError(error) }),
         );
+      await exchange();
       const { state, error } = watch.status;
       if (state === 'failed') reporter.log('warn', 'the store does not answer', { error: error ?? '' });
     }

@@ -1,4 +1,4 @@
-import type { Decision } from '../alerts/decisions.ts';
+import type { Decision, Obeyed } from '../alerts/decisions.ts';
 import type { Reporter } from '../kernel/component.ts';
 import type { RowBatch } from '../kernel/rows.ts';
 import type { PipelineProgress } from './pipeline.ts';
@@ -10,10 +10,14 @@ export type FromWorker =
   | { type: 'warning'; message: string }
   | { type: 'report'; call: ReporterCall }
   | { type: 'decided'; decisions: readonly Decision[]; hits: Record<string, number> }
+  | { type: 'obeyed'; rows: readonly Obeyed[] }
   | { type: 'failed'; code: string; message: string; remedy: string }
   | { type: 'ended' };
 
-export type ToWorker = { type: 'stored' } | { type: 'stop' } | { type: 'decisions'; decisions: readonly Decision[] };
+export type ToWorker =
+  | { type: 'stored' }
+  | { type: 'stop' }
+  | { type: 'decisions'; decisions: readonly Decision[]; obeyed: readonly Obeyed[] };
 
 /** A call of a reporter as plain data, so that a thread can report to the telemetry of its process. */
 export type ReporterCall = { [M in keyof Reporter]: { method: M; args: Parameters<Reporter[M]> } }[keyof Reporter];

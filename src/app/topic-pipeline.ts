@@ -5,6 +5,7 @@ import { createMemoryBus } from '../bus/memory/index.ts';
 import type { DetectorSet } from '../detect/load.ts';
 import { silentReporter } from '../kernel/component.ts';
 import { buildHotPath } from './build.ts';
+import { Obedience } from './decisions.ts';
 import { Feed } from './feed.ts';
 import { GatheredRows } from './gathered-rows.ts';
 import type { HotPath, HotPathCounters } from './hot-path.ts';
@@ -41,6 +42,13 @@ export async function runTopicPipeline(
   const rows = new GatheredRows(request.config.hotPath.alerts.evidence.payload);
   const detectorsOf = new Map<HotPath, DetectorSet>();
   /** Counters of a hot path as it was taken over. */
+  const partitionOf = new WeakMap<HotPath, number>();
+  const obedience = new Obedience({ decisions: request.decisions ?? [], obeyed: request.obeyed ?? [] });
+  let decided = false;
+  host.onDecide?.((decisions, obeyed) => {
+    obedience.take({ decisions, obeyed });
+    decided = true;
+  });
   const before = new WeakMap<HotPath, HotPathCounters>();
   let retired: HotPathCounters | undefined;
   let lastMs = performance.now();
@@ -50,7 +58,7 @@ export async function runTopicPipeline(
   let postponed = 0;
   let framesLost = 0;
 
-  async function open(): Promise<HotPath> {
+  async function open(partition: number): Promise<HotPath> {
     const { hotPath, detectors, actsRefused } = await buildHotPath({
       config: request.config,
       seed: request.seed,
@@ -65,6 +73,7 @@ export async function runTopicPipeline(
       host.warning(`the detector ${rejected.id} cannot be used: ${rejected.reason}`);
     detectorsOf.set(hotPath, detectors);
     return hotPath;
+    partitionOf.set(hotPath, partition);
   }
 
   async function learn(hotPath: HotPath): Promise<void> {
@@ -133,6 +142,8 @@ export async function runTopicPipeline(
 
   /** One after the other: an assignment may come while what was made before is being stored. */
   let handing: Promise<void> = Promise.resolve();
+      // What decisions have met is told now and then.
+      decided = true;
   const handOver = (): Promise<void> => (handing = handing.then(storeRows));
 
   async function storeRows(): Promise<void> {
@@ -140,6 +151,18 @@ export async function runTopicPipeline(
     if (lastMs - inventoryMs >= INVENTORY_MS) {
       inventoryMs = lastMs;
       for (const hotPath of work.watchers) hotPath.writeDevices();
+  /**
+   * Hot paths obey from the event time on that they have reached. It is logged before they go on, and whoever takes
+   * a partition up again obeys from the logged time: rows that are made a second time are the same.
+   */
+  async function obey(): Promise<void> {
+    decided = false;
+    const rows = work.watchers.flatMap((hotPath) => obedience.obey(hotPath, partitionOf.get(hotPath)!));
+    if (rows.length === 0) return;
+    handing = handing.then(() => host.obeyed?.(rows));
+    await handing;
+  }
+
     }
     tell(work.watchers.every((hotPath) => hotPath.learningClosed) ? 'watching' : 'learning');
     const batch = rows.take();
@@ -156,6 +179,7 @@ export async function runTopicPipeline(
   async function save(): Promise<void> {
     const began = performance.now();
     await work.save();
+    if (decided) await obey();
     savedMs = performance.now();
     saveTookMs = savedMs - began;
     postponed = 0;
@@ -195,7 +219,11 @@ export async function runTopicPipeline(
   const bus = createKafkaBus(kafka, { reporter });
   const until: BusPositions | undefined = request.toTheEnd ? await endOfTopic(kafka, { reporter }) : undefined;
   const subscription: FrameSubscription = bus.subscribe({
-    onAssign: (partitions) => work.assign(partitions),
+    onAssign: async (partitions) => {
+      const positions = await work.assign(partitions);
+      await obey();
+      return positions;
+    },
     onPoison: ({ partition, offset, reason }) =>
       host.warning(`record ${offset} of partition ${partition} cannot be read (${reason}); it is in the dead letters`),
     ...(until === undefined ? {} : { until }),

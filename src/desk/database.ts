@@ -136,6 +136,8 @@ const STEPS: readonly string[] = [
      undone_ms INTEGER NOT NULL DEFAULT 0, undone_by TEXT NOT NULL DEFAULT '');
    CREATE INDEX merge_acts_of ON merge_acts (device, id);
    CREATE INDEX merge_acts_with ON merge_acts (other, id);`,
+  // Event time at which detectors stopped obeying a rule that was undone.
+  'ALTER TABLE triage_rules ADD COLUMN ended_us INTEGER NOT NULL DEFAULT 0',
 ];
 
 /**

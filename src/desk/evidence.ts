@@ -9,6 +9,11 @@ export interface Evidence {
   readonly pcapng: Uint8Array;
 }
 
+/** Where frames around an alert may be had. */
+export interface EvidenceSource {
+  evidenceOf(uid: string): Evidence | undefined | Promise<Evidence | undefined>;
+}
+
 export interface NewEvidence {
   readonly uid: string;
   readonly frames: number;
@@ -19,7 +24,7 @@ export interface NewEvidence {
 const MAX_BYTES = 268_435_456;
 
 /** Evidence of alerts, kept beside what people make of them; bounded in all. */
-export class EvidenceShelf {
+export class EvidenceShelf implements EvidenceSource {
   readonly #db: DatabaseSync;
   #bytes: number;
 

@@ -112,30 +112,44 @@ export class Rules {
 
   /** What detectors have to obey: mutes and learns in force. */
   decisions(): Decision[] {
-    return this.#activeRules().flatMap((rule) =>
-      rule.act === 'close'
-        ? []
-        : [
-            {
-              id: `r${rule.id}`,
-              act: rule.act,
-              scope: rule.scope,
-              from_us: rule.effective_us,
-              until_us: rule.until * 1000,
-            },
-          ],
-    );
+    return this.#activeRules().flatMap((rule) => toDecision(rule, rule.until * 1000));
   }
 
-  /** Detectors have logged from when on they obey, and how many findings each decision has met since. */
+  /** Those, and what detectors have obeyed until it was undone: the input of a replay of what they have seen. */
+  logged(): Decision[] {
+    const undone = this.#table.sql.all(
+      "SELECT * FROM triage_rules WHERE undone_ms > 0 AND ended_us > 0 AND act <> 'close' ORDER BY id DESC LIMIT ?",
+      MAX_DECISIONS,
+    );
+    const past = undone.flatMap((row) => toDecision(this.#toRule(row), Number(row['ended_us'])));
+    return [...this.decisions(), ...past].slice(0, MAX_DECISIONS);
+  }
+
+  /** Epoch milliseconds at which the rule behind a decision was made; 0 where there is none. */
+  madeAt(id: string): number {
+    return this.rule(ruleNumber(id))?.created ?? 0;
+  }
+
+  /**
+   * Detectors have logged from when on they obey, until when they did, and how many findings each decision has met
+   * since. Of several that began at different times the last one counts, and the first that ended: before and after
+   * that, one of them showed what it found.
+   */
   obeyed(decisions: readonly Decision[], hits: Readonly<Record<string, number>> = {}): void {
     this.#table.atomic(() => {
-      for (const { id, from_us } of decisions)
-        this.#table.sql.run(
-          'UPDATE triage_rules SET effective_us = ? WHERE id = ? AND effective_us = 0',
-          from_us,
-          ruleNumber(id),
-        );
+      for (const { id, from_us, until_us } of decisions) {
+        const rule = ruleNumber(id);
+        const { sql } = this.#table;
+        sql.run('UPDATE triage_rules SET effective_us = max(effective_us, ?) WHERE id = ?', from_us, rule);
+        if (until_us > 0)
+          sql.run(
+            `UPDATE triage_rules SET ended_us = CASE ended_us WHEN 0 THEN ? ELSE min(ended_us, ?) END
+             WHERE id = ? AND undone_ms > 0`,
+            until_us,
+            until_us,
+            rule,
+          );
+      }
       for (const [id, n] of Object.entries(hits)) this.#matched(ruleNumber(id), n);
     });
     this.#active = undefined;
@@ -441,6 +455,11 @@ export class Rules {
         status !== 'active' ? '' : until > 0 && until - now < SOON_MS ? 'expires soon' : idle ? 'never matches' : '',
     };
   }
+}
+
+/** None where a rule acts on what is there alone. */
+function toDecision({ id, act, scope, effective_us }: Rule, until_us: number): Decision[] {
+  return act === 'close' ? [] : [{ id: `r${id}`, act, scope, from_us: effective_us, until_us }];
 }
 
 function ruleNumber(id: string): number {

@@ -250,7 +250,7 @@ export interface RowBatch {
   observations?: ObservationRow[];
   scores?: ScoreRow[];
   windows?: WindowRow[];
-  /** Kept by the desk, not by the store. */
+  /** Kept by the desk, or sealed in a table of its own (src/app/evidence.ts). */
   evidence?: EvidenceRow[];
 }
 
@@ -259,6 +259,31 @@ export interface EvidenceRow {
   uid: string;
   frames: number;
   pcapng: Uint8Array;
+}
+
+/** A decision of a person, as the server writes it down for detectors that are other processes. */
+export interface DecisionRow {
+  id: string;
+  /** Epoch milliseconds at which it was made: an id of another desk is another decision. */
+  made: number;
+  /** It was undone, or its time is over. */
+  gone: boolean;
+  act: 'learn' | 'mute';
+  /** JSON (see src/alerts/decisions.ts). */
+  scope: string;
+  /** Epoch microseconds of event time; 0: never. */
+  until_us: number;
+}
+
+/** From when until when the watcher of a partition obeyed a decision, and how many findings it met. */
+export interface ObeyedRow {
+  id: string;
+  made: number;
+  partition: number;
+  from_us: number;
+  /** 0: it still does. */
+  until_us: number;
+  hits: number;
 }
 
 /** Where rows go: the store, files, a test. `write` resolves when they are safe; awaiting it is the back-pressure. */

@@ -1,5 +1,15 @@
 import type { Component } from '../kernel/component.ts';
-import type { AddressRow, AlertRow, ChannelRow, DeviceRow, FlowRow, RowSink, WindowRow } from '../kernel/rows.ts';
+import type {
+  AddressRow,
+  AlertRow,
+  ChannelRow,
+  DecisionRow,
+  DeviceRow,
+  FlowRow,
+  ObeyedRow,
+  RowSink,
+  WindowRow,
+} from '../kernel/rows.ts';
 
 export interface AlertFilter {
   severityAtLeast?: number;
@@ -190,6 +200,14 @@ export interface Store extends Component, RowSink {
    * Fails with `WW_USAGE` where the statement is not allowed, wrong, or reaches a limit.
    */
   sql(statement: string): Promise<SqlAnswer>;
+  /** What people decided and what detectors logged of it; for detectors in other processes. */
+  decisions(): Promise<{ decisions: DecisionRow[]; obeyed: ObeyedRow[] }>;
+  /** Writes decisions down; of two rows of one decision the later one counts. */
+  putDecisions(rows: readonly DecisionRow[]): Promise<void>;
+  putObeyed(rows: readonly ObeyedRow[]): Promise<void>;
+  /** Sealed frames around alerts; the newest of an alert stays, for 90 days. */
+  putEvidence(rows: readonly { uid: string; frames: number; blob: Uint8Array }[]): Promise<void>;
+  evidenceOf(uid: string): Promise<{ frames: number; blob: Uint8Array } | undefined>;
   /** Answers when the engine does; for readiness. */
   ping(): Promise<void>;
 }

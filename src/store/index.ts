@@ -5,6 +5,7 @@ import type { StoreConfig } from './config.ts';
 import type { Store } from './contract.ts';
 import { createAnalysts } from './analysts.ts';
 import type { Analysts } from './analysts.ts';
+import { createSharedTables } from './decisions.ts';
 import { DeviceIndex, narrowed } from './device-index.ts';
 import { encodeBatch } from './encode.ts';
 import { openEngine, placeOf } from './engine.ts';
@@ -31,7 +32,7 @@ export interface StoreDeps {
 interface Running {
   engine: Engine;
   analysts: Analysts;
-  queries: StoreQueries & ReturnType<typeof createInventoryQueries>;
+  queries: StoreQueries & ReturnType<typeof createInventoryQueries> & ReturnType<typeof createSharedTables>;
   writers: ReadonlyMap<TableName, TableWriter>;
   /** Where this process alone writes. */
   present: DeviceIndex | undefined;
@@ -64,6 +65,15 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
       throw storeError(error, `reading ${what}`, place);
     } finally {
       deps.reporter.observe('store_query', (performance.now() - start) / 1000, { query: what });
+    }
+  };
+
+  const put = async (what: string, write: (queries: Running['queries']) => Promise<void>): Promise<void> => {
+    const { queries } = needRunning();
+    try {
+      await write(queries);
+    } catch (error) {
+      throw storeError(error, `writing ${what}`, place);
     }
   };
 
@@ -101,6 +111,7 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
         queries: {
           ...createQueries(engine.client, config.database),
           ...createInventoryQueries(engine.client, config.database),
+          ...createSharedTables(engine.client, config.database),
         },
       };
     },
@@ -156,6 +167,11 @@ export function createStore(config: StoreConfig, deps: StoreDeps): Store {
       read('windows', (queries) => queries.windowsOf(device, windowS, from, to)),
     overview: (vlans) => read('overview', (queries) => queries.overview(vlans)),
 
+    decisions: () => read('decisions', (queries) => queries.decisions()),
+    evidenceOf: (uid) => read('evidence', (queries) => queries.evidenceOf(uid)),
+    putDecisions: (rows) => put('decisions', (queries) => queries.putDecisions(rows)),
+    putObeyed: (rows) => put('decisions', (queries) => queries.putObeyed(rows)),
+    putEvidence: (rows) => put('evidence', (queries) => queries.putEvidence(rows)),
 
     async sql(statement) {
       const { analysts } = needRunning();

@@ -3,6 +3,8 @@ import type { StoreConfig } from './config.ts';
 import type { Engine } from './engine.ts';
 import {
   CHANGES,
+  DECISION_TABLES,
+  EVIDENCE_TABLE,
   STATE_TABLE,
   STEPS_TABLE,
   TABLES,
@@ -79,6 +81,7 @@ export async function migrate(engine: Engine, config: StoreConfig): Promise<stri
     ...names.map((name) => tableStep(TABLES[name], retentionOf(config, name))),
     ...CHANGES.map(changeStep),
     tableStep(STATE_TABLE, 0),
+    ...[...DECISION_TABLES, EVIDENCE_TABLE].map((table) => tableStep(table, 0)),
   ];
 
   const applied: string[] = [];

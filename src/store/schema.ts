@@ -298,6 +298,62 @@ export const STATE_TABLE: TableShape = {
   ttl: 'ingested_at + toIntervalDay(1) WHERE removed = 1',
 };
 
+/**
+ * What people decided, for detectors in other processes, and what these have logged of it. Written by programs for
+ * programs, so not among {@link TABLES}. What is gone is kept for as long as a detector may come back that has not
+ * heard of it.
+ */
+export const DECISION_TABLES: readonly [decisions: TableShape, obeyed: TableShape] = [
+  {
+    name: 'decisions',
+    columns: [
+      ['id', 'String'],
+      ['made', 'Int64'],
+      ['gone', 'UInt8'],
+      ['act', 'LowCardinality(String)'],
+      ['scope', 'String'],
+      ['until_us', 'Int64'],
+      ['version', 'UInt64'],
+      INGESTED,
+    ],
+    version: 'version',
+    orderBy: 'id',
+    ttl: 'ingested_at + toIntervalDay(90) WHERE gone = 1',
+  },
+  {
+    name: 'decisions_obeyed',
+    columns: [
+      ['id', 'String'],
+      ['made', 'Int64'],
+      ['partition', 'UInt32'],
+      ['from_us', 'Int64'],
+      ['until_us', 'Int64'],
+      ['hits', 'UInt64'],
+      ['version', 'UInt64'],
+      INGESTED,
+    ],
+    version: 'version',
+    orderBy: '(id, made, partition)',
+    ttl: 'ingested_at + toIntervalDay(90) WHERE until_us > 0',
+  },
+];
+
+/** Frames around alerts from detectors in other processes, sealed (see src/state/seal.ts) and in base64. */
+export const EVIDENCE_TABLE: TableShape = {
+  name: 'evidence',
+  columns: [
+    ['uid', 'String'],
+    ['frames', 'UInt32'],
+    ['blob', 'String CODEC(ZSTD(1))'],
+    ['version', 'UInt64'],
+    INGESTED,
+  ],
+  version: 'version',
+  orderBy: 'uid',
+  settings: ['index_granularity = 64'],
+  ttl: 'ingested_at + toIntervalDay(90)',
+};
+
 /** The TTL clause of a table as ClickHouse itself prints it, or empty where rows are kept for ever. */
 export function renderTtl(retentionDays: number): string {
   return retentionDays > 0 ? `ingested_at + toIntervalDay(${retentionDays})` : '';
