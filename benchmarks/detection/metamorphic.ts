@@ -46,7 +46,7 @@ async function replay(hotPath: HotPath, file: string, change: Transform): Promis
   for await (const batch of createFileSource(file).batches()) hotPath.process(change.apply(batch));
 }
 
-async function alertsOf(learn: string | undefined, file: string, change: Transform): Promise<AlertRow[]> {
+async function alertsOf(learn: string | undefined, files: readonly string[], change: Transform): Promise<AlertRow[]> {
   const rows = new Map<string, AlertRow>();
   let watching = learn === undefined;
   const { hotPath } = await buildHotPath({
@@ -63,7 +63,11 @@ async function alertsOf(learn: string | undefined, file: string, change: Transfo
     hotPath.closeLearning();
     watching = true;
   }
-  await replay(hotPath, file, change);
+  for (const file of files) {
+    await replay(hotPath, file, change);
+    // Nothing was watched until the next one.
+    if (files.length > 1) hotPath.unobserved(hotPath.nowUs, hotPath.nowUs);
+  }
   hotPath.finish();
   return [...rows.values()].filter((r) => r.severity_id >= MEDIUM);
 }
@@ -103,7 +107,11 @@ for (const change of CHANGES) {
     if (args.only !== undefined && !name.includes(args.only)) continue;
     const truth = JSON.parse(readFileSync(join(folder, file), 'utf8')) as { events: TruthEvent[] };
     const events = truth.events.filter((e) => e.label === 'attack');
-    const alerts = await alertsOf(args.cold ? undefined : join(folder, learn), join(folder, `${name}.pcap.gz`), change);
+    const alerts = await alertsOf(
+      args.cold ? undefined : join(folder, learn),
+      [join(folder, `${name}.pcap.gz`)],
+      change,
+    );
     attacks += events.length;
     for (const event of events) {
       const mine = alerts.filter((a) => belongs(a, event, change));
@@ -119,4 +127,28 @@ for (const change of CHANGES) {
       `${missed.length > 0 ? `, missed ${missed.join(', ')}` : ''}; ${wrong.length} false alerts`,
   );
   for (const line of wrong) console.log(`  - ${line}`);
+}
+
+/** All captures as one site's, one after the other: what one did must not hide or raise what belongs to the next. */
+if (args.change === undefined || 'joined'.includes(args.change)) {
+  const all = truths
+    .map((file) => ({
+      path: join(folder, file.replace('.truth.json', '.pcap.gz')),
+      truth: JSON.parse(readFileSync(join(folder, file), 'utf8')) as { start: number; events: TruthEvent[] },
+    }))
+    .filter(({ path }) => args.only === undefined || path.includes(args.only))
+    .sort((a, b) => a.truth.start - b.truth.start);
+  const alerts = await alertsOf(
+    args.cold ? undefined : join(folder, learn),
+    all.map((one) => one.path),
+    unchanged,
+  );
+  const events = all.flatMap((one) => one.truth.events).filter((e) => e.label === 'attack');
+  const missed = events.filter((e) => !alerts.some((a) => belongs(a, e, unchanged)));
+  const wrong = alerts.filter((a) => !events.some((e) => belongs(a, e, unchanged)));
+  console.log(
+    `joined to one site: ${events.length - missed.length} of ${events.length} attacks` +
+      `${missed.length > 0 ? `, missed ${missed.map((e) => e.kind).join(', ')}` : ''}; ${wrong.length} false alerts`,
+  );
+  for (const alert of wrong) console.log(`  - ${alert.detector}: ${alert.message}`);
 }
