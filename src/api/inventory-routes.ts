@@ -109,7 +109,11 @@ export function registerInventoryRoutes(
   const profileOf = lazyProfiles();
   /** What was merged into another device is not listed by itself. */
   const shown = (query: FilterQuery, request: FastifyRequest): DeviceFilter => {
-    const without = [...(deps.merges?.all().values() ?? [])].flat();
+    const { vlans } = request.who;
+    // Who may not see the device that stands for a part still sees the part.
+    const without = [...(deps.merges?.all() ?? [])]
+      .filter(([main]) => vlans === undefined || vlans.includes(main.slice(0, Math.max(0, main.lastIndexOf('/')))))
+      .flatMap(([, parts]) => parts);
     return { ...filterOf(query, request), ...(without.length === 0 ? {} : { without }) };
   };
   const combined = async (page: Page<DeviceRow>, request: FastifyRequest): Promise<Page<DeviceRow>> => {
