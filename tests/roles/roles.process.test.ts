@@ -178,24 +178,6 @@ describeWithBroker('the roles over Kafka', (brokers) => {
     },
   );
 
-  test(
-    'divided by VLAN the alerts are the same with one, two and four partitions, and encrypted',
-    { timeout: 600_000 },
-    async () => {
-      for (const partitions of ['1', '2', '4']) {
-        const site = new Site(brokers(), {
-          WARDWATCH_BUS__KAFKA__PARTITIONS: partitions,
-          WARDWATCH_BUS__KAFKA__SHARD_BY: 'segment',
-          WARDWATCH_FRAMES_KEYS: `k1:${Buffer.alloc(32, 1).toString('base64')}`,
-        });
-        await site.run('topics', 'create');
-        expect(await site.run('sensor', ATTACK)).toContain(`${frames} sent`);
-        await site.run('run', '--kafka', '--exit', '--learn', LEARN);
-        expect(await site.alertsServed(), `${partitions} partitions`).toEqual(expected);
-      }
-    },
-  );
-
   test('a record that cannot be read goes to the dead letters, and the others arrive', async () => {
     const site = new Site(brokers());
     await site.run('topics', 'create');
