@@ -3,7 +3,7 @@ import { describeError } from '../kernel/errors.ts';
 import { StateReader, StateWriter } from '../state/codec.ts';
 import type { StateKeeper, StateLease } from '../state/keeper.ts';
 import { STATE_CLASSES } from './hot-path-state.ts';
-import type { HotPath } from './hot-path.ts';
+import type { HotPath, HotPathCounters } from './hot-path.ts';
 
 /** Storing state may take this share of the time at most: the larger it is, the rarer it is stored. */
 const MAX_SHARE = 0.05;
@@ -20,6 +20,7 @@ export class LiveState {
   #savedMs = performance.now();
   #tookMs = 0;
   #lost = false;
+  #inherited: HotPathCounters | undefined;
 
   private constructor(lease: StateLease, everyS: number, reporter: Reporter, told: (message: string) => void) {
     this.#lease = lease;
@@ -48,6 +49,7 @@ export class LiveState {
       const anew = hotPath.restore(new StateReader(found.blocks, STATE_CLASSES));
       hotPath.endRewind();
       hotPath.unobserved(hotPath.nowUs, hotPath.nowUs);
+      this.#inherited = structuredClone(hotPath.counters());
       const since = new Date(hotPath.startedUs / 1000).toISOString();
       const last = new Date(hotPath.nowUs / 1000).toISOString();
       this.#told(`restored ${found.devices} devices, learned since ${since}, last watched at ${last}`);
@@ -57,6 +59,11 @@ export class LiveState {
       this.#told(`what was known is learned anew: ${describeError(error)}`);
       return false;
     }
+  }
+
+  /** What the restored hot path had counted before: another process has told it. */
+  get inherited(): HotPathCounters | undefined {
+    return this.#inherited;
   }
 
   get isDue(): boolean {

@@ -8,6 +8,7 @@ import type { RowBatch } from '../kernel/rows.ts';
 import { createLiveSource } from '../sources/index.ts';
 import { buildHotPath } from './build.ts';
 import type { BuiltHotPath } from './build.ts';
+import { countedSince } from './counters.ts';
 import { Feed } from './feed.ts';
 import type { FeedStep } from './feed.ts';
 import type { HotPathCounters } from './hot-path.ts';
@@ -134,7 +135,7 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
     const report = feed.report();
     host.progress({
       phase,
-      counters: hotPath.counters(),
+      counters: countedSince(hotPath.counters(), restored ? state?.inherited : undefined),
       eventTime: hotPath.nowUs === 0 ? null : Math.floor(hotPath.nowUs / 1000),
       learning: hotPath.learningClosed ? 1 : hotPath.learningProgress(),
       detectors: [

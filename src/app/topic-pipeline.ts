@@ -5,6 +5,7 @@ import { createMemoryBus } from '../bus/memory/index.ts';
 import type { DetectorSet } from '../detect/load.ts';
 import { silentReporter } from '../kernel/component.ts';
 import { buildHotPath } from './build.ts';
+import { countedSince, sumOf, withoutHoldings } from './counters.ts';
 import { Obedience } from './decisions.ts';
 import { Feed } from './feed.ts';
 import { GatheredRows } from './gathered-rows.ts';
@@ -88,10 +89,7 @@ export async function runTopicPipeline(
     }
   }
 
-  function countersOf(hotPath: HotPath): HotPathCounters {
-    const inherited = before.get(hotPath);
-    return inherited === undefined ? hotPath.counters() : sumOf(hotPath.counters(), inherited, -1);
-  }
+  const countersOf = (hotPath: HotPath): HotPathCounters => countedSince(hotPath.counters(), before.get(hotPath));
 
   function close(partition: number, hotPath: HotPath, why: 'lost' | 'end'): void {
     // With stored state a stop is no end: whoever takes the partition up goes on with its open flows and alerts.
@@ -101,7 +99,8 @@ export async function runTopicPipeline(
       host.warning(
         `partition ${partition} went to another detector${enabled ? '' : '; what was learned on it is lost: state.enabled is off'}`,
       );
-    retired = retired === undefined ? countersOf(hotPath) : sumOf(retired, countersOf(hotPath));
+    const own = withoutHoldings(countersOf(hotPath));
+    retired = retired === undefined ? structuredClone(own) : sumOf(retired, own);
     detectorsOf.delete(hotPath);
   }
 
@@ -113,14 +112,9 @@ export async function runTopicPipeline(
       counters = counters === undefined ? own : sumOf(counters, own);
     }
     if (counters === undefined) return;
-    // Those that are gone hold nothing any more.
-    counters = { ...counters, openFlows: 0, devices: 0 };
     let nowUs = 0;
     let learning = 0;
     for (const hotPath of all) {
-      const own = hotPath.counters();
-      counters.openFlows += own.openFlows;
-      counters.devices += own.devices;
       nowUs = Math.max(nowUs, hotPath.nowUs);
       learning += (hotPath.learningClosed ? 1 : hotPath.learningProgress()) / all.length;
     }
@@ -201,7 +195,7 @@ export async function runTopicPipeline(
     scopeOf: (partition) => `${scope}-${partition}`,
     open,
     // What another process has counted is not counted once more.
-    resumed: (hotPath) => before.set(hotPath, hotPath.counters()),
+    resumed: (hotPath) => before.set(hotPath, structuredClone(hotPath.counters())),
     begin: learn,
     storeRows: handOver,
     commit: (delivery) => subscription.commit(delivery),
@@ -310,17 +304,4 @@ function statusOf(sets: ReadonlyMap<HotPath, DetectorSet>): PipelineProgress['de
     for (const { id, reason } of detectors.rejected) byId.set(id, { id, title: id, status: 'failed', reason });
   }
   return [...byId.values()];
-}
-
-/** Adds up counters (or takes them away), part by part. A part is a number or holds parts. */
-function sumOf<T extends object>(a: T, b: T, sign: 1 | -1 = 1): T {
-  const sum = { ...a } as Record<string, unknown>;
-  for (const [name, part] of Object.entries(b) as [string, number | object][]) {
-    const before = sum[name] as number | object | undefined;
-    sum[name] =
-      typeof part === 'number'
-        ? (typeof before === 'number' ? before : 0) + sign * part
-        : sumOf(typeof before === 'object' ? before : {}, part, sign);
-  }
-  return sum as T;
 }
