@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApiServer } from '../../src/api/server.ts';
@@ -9,7 +8,6 @@ import { openSite } from '../api/site.ts';
 import type { Site } from '../api/site.ts';
 import { hasBrowser, openBrowser } from './browser.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 /** By how much the page is wider than the screen, and what sticks out. Runs in the page. */
@@ -65,7 +63,7 @@ describe.skipIf(!hasBrowser('accessibility'))('accessibility', { timeout: 300_00
 
   /** What axe-core finds: rule and elements. */
   async function violations(page: Page): Promise<string[]> {
-    await page.evaluate(AXE);
+    await page.evaluate(axe.source);
     return page.evaluate<string[]>(
       `axe.run(document, { runOnly: ${JSON.stringify(TAGS)}, resultTypes: ['violations'] }).then(({ violations }) =>
          violations.flatMap(({ id, nodes }) => nodes.slice(0, 4).map((node) => id + ': ' + node.html.slice(0, 160) +
