@@ -38,9 +38,9 @@ export interface PipelineRequest {
   readonly tokenKey: Uint8Array;
   /** What people have decided before the start. */
   readonly decisions?: readonly Decision[];
-}
   /** With the topic: what hot paths have logged of decisions before. */
   readonly obeyed?: readonly Obeyed[];
+}
 
 export interface PipelineProgress {
   readonly phase: 'learning' | 'watching' | 'finished';

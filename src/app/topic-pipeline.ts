@@ -42,7 +42,6 @@ export async function runTopicPipeline(
   const { reporter } = host;
   const rows = new GatheredRows(request.config.hotPath.alerts.evidence.payload);
   const detectorsOf = new Map<HotPath, DetectorSet>();
-  /** Counters of a hot path as it was taken over. */
   const partitionOf = new WeakMap<HotPath, number>();
   const obedience = new Obedience({ decisions: request.decisions ?? [], obeyed: request.obeyed ?? [] });
   let decided = false;
@@ -50,6 +49,7 @@ export async function runTopicPipeline(
     obedience.take({ decisions, obeyed });
     decided = true;
   });
+  /** Counters of a hot path as it was taken over. */
   const before = new WeakMap<HotPath, HotPathCounters>();
   let retired: HotPathCounters | undefined;
   let lastMs = performance.now();
@@ -73,8 +73,8 @@ export async function runTopicPipeline(
     for (const rejected of detectors.rejected)
       host.warning(`the detector ${rejected.id} cannot be used: ${rejected.reason}`);
     detectorsOf.set(hotPath, detectors);
-    return hotPath;
     partitionOf.set(hotPath, partition);
+    return hotPath;
   }
 
   async function learn(hotPath: HotPath): Promise<void> {
@@ -136,15 +136,21 @@ export async function runTopicPipeline(
 
   /** One after the other: an assignment may come while what was made before is being stored. */
   let handing: Promise<void> = Promise.resolve();
-      // What decisions have met is told now and then.
-      decided = true;
   const handOver = (): Promise<void> => (handing = handing.then(storeRows));
 
   async function storeRows(): Promise<void> {
     lastMs = performance.now();
     if (lastMs - inventoryMs >= INVENTORY_MS) {
       inventoryMs = lastMs;
+      // What decisions have met is told now and then.
+      decided = true;
       for (const hotPath of work.watchers) hotPath.writeDevices();
+    }
+    tell(work.watchers.every((hotPath) => hotPath.learningClosed) ? 'watching' : 'learning');
+    const batch = rows.take();
+    if (batch !== undefined) await host.rows(batch);
+  }
+
   /**
    * Hot paths obey from the event time on that they have reached. It is logged before they go on, and whoever takes
    * a partition up again obeys from the logged time: rows that are made a second time are the same.
@@ -157,12 +163,6 @@ export async function runTopicPipeline(
     await handing;
   }
 
-    }
-    tell(work.watchers.every((hotPath) => hotPath.learningClosed) ? 'watching' : 'learning');
-    const batch = rows.take();
-    if (batch !== undefined) await host.rows(batch);
-  }
-
   function isSaveDue(): boolean {
     if (work.unsaved === 0) return false;
     const since = performance.now() - savedMs;
@@ -173,13 +173,13 @@ export async function runTopicPipeline(
   async function save(): Promise<void> {
     const began = performance.now();
     await work.save();
-    if (decided) await obey();
     savedMs = performance.now();
     saveTookMs = savedMs - began;
     postponed = 0;
   }
 
   async function handOverOrSave(): Promise<void> {
+    if (decided) await obey();
     if (isSaveDue()) await save();
     else if (isDue()) await handOver();
   }
