@@ -41,12 +41,7 @@ export class ProblemError extends Error {
   readonly statusCode: number;
   readonly kind: string;
   readonly extra: ProblemExtra;
-  constructor(
-    statusCode: number,
-    kind: string,
-    detail: string,
-    extra: ProblemExtra = {},
-  ) {
+  constructor(statusCode: number, kind: string, detail: string, extra: ProblemExtra = {}) {
     super(detail);
     this.statusCode = statusCode;
     this.kind = kind;

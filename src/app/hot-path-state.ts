@@ -27,7 +27,7 @@ const rolesClass: StateClass<Roles> = {
   type: Roles,
   head: () => undefined,
   make: () => new Roles(),
-  body: (r) => ({ ...r }),
+  body: (r) => Object.assign({}, r),
   fill: (r, body) => {
     Object.assign(r, body);
   },

@@ -135,7 +135,7 @@ export async function runPipeline(request: PipelineRequest, host: PipelineHost, 
     const report = feed.report();
     host.progress({
       phase,
-      counters: countedSince(hotPath.counters(), restored ? state?.inherited : undefined),
+      counters: countedSince(hotPath.counters(), restored ? state.inherited : undefined),
       eventTime: hotPath.nowUs === 0 ? null : Math.floor(hotPath.nowUs / 1000),
       learning: hotPath.learningClosed ? 1 : hotPath.learningProgress(),
       detectors: [

@@ -11,8 +11,6 @@ export interface RecordStamp {
   readonly sequence: number;
 }
 
-/** Names of sensors: they stand in comments, logs and labels. */
-export const SENSOR_NAME = '^[A-Za-z0-9._-]{1,64}$';
 /** Most that a stamp adds to a section. */
 export const STAMP_BYTES = 144;
 

@@ -1,5 +1,12 @@
 import type { AlertRow } from '../kernel/rows.ts';
-import type { Arrival } from '../store/contract.ts';
+
+/** An alert as it came in, by name alone. */
+interface Arrival {
+  uid: string;
+  version: number;
+  /** Epoch seconds of the engine's clock. */
+  ingested: number;
+}
 
 /** What is asked of a store that others write to (see src/store/contract.ts). */
 export interface ArrivingAlerts {

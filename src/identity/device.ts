@@ -150,7 +150,7 @@ export class Device {
   }
 
   save(): object {
-    return { ...this, past: this.#past };
+    return Object.assign({}, this, { past: this.#past });
   }
 
   /** Takes over all that the device was when it was saved. */

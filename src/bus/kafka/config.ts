@@ -1,7 +1,9 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { diskQueueConfigSchema } from '../queue/config.ts';
-import { SENSOR_NAME } from '../stamp.ts';
+
+/** Names of sensors: they stand in comments, logs and labels. */
+const SENSOR_NAME = '^[A-Za-z0-9._-]{1,64}$';
 
 const path = (description: string) => Type.Optional(Type.String({ minLength: 1, description }));
 

@@ -19,7 +19,6 @@ import type { Reporter } from '../../kernel/component.ts';
 import { WardwatchError, describeError } from '../../kernel/errors.ts';
 import type { DiskQueueConfig } from './config.ts';
 
-export { diskQueueConfigSchema } from './config.ts';
 export type { DiskQueueConfig } from './config.ts';
 
 /*
