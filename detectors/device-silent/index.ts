@@ -159,6 +159,9 @@ export default defineDetector({
         watched.seconds++;
       },
       onLearned(device): void {
+        const r = rhythms(device);
+        // Whatever is off when learning ends was put away: it is told of when it falls silent again.
+        if (ctx.nowUs() - device.lastUs > limitOf(r) * 1e6) r.silent = true;
         ctx.wakeAt(device, ctx.nowUs());
       },
       onWake(device, nowUs): void {

@@ -278,7 +278,16 @@ export function createKafkaSubscription(
     options.onPoison?.({ partition, offset, reason });
     // With nothing left open before it, it is dealt with: it shall not be put aside again after a restart.
     const open = of.delivered.get(partition);
-    if (open === undefined || (of.committed.get(partition) ?? 0n) > open) await commitTo(of, partition, offset + 1n);
+    if (open !== undefined && (of.committed.get(partition) ?? 0n) <= open) return;
+    try {
+      await commitTo(of, partition, offset + 1n);
+    } catch (error) {
+      // Its copy is safe: without the position it may be put aside twice, which is no reason to stop watching.
+      reporter.log('warn', 'the position behind a dead letter was not committed', {
+        partition,
+        error: describeError(error),
+      });
+    }
   }
 
   /** Keeps account of what is missing before a record. False: it was there before and is not wanted again. */
