@@ -82,7 +82,9 @@ describe('wardwatch run', () => {
     expect(ended).toMatchObject({ code: 0, signal: null });
     const replayed = await replayInto(folder('replayed'), { learn: [LEARN], files: [SCAN] });
     const stored = await dump(cwd);
-    const alerts = rowsIn(await replayed.text('alerts.ndjson')).map((a) => (a['finding_info'] as { uid: string }).uid);
+    // The store keeps both, told apart by their severity.
+    const written = [await replayed.text('alerts.ndjson'), await replayed.text('notices.ndjson')];
+    const alerts = written.flatMap(rowsIn).map((a) => (a['finding_info'] as { uid: string }).uid);
     expect(alerts.length).toBeGreaterThan(0);
     expect(new Set(rowsIn(stored.get('alerts')).map((row) => row['uid']))).toEqual(new Set(alerts));
     const devices = rowsIn(await replayed.text('devices.ndjson')).map((d) => (d['device'] as { uid: string }).uid);
