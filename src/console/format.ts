@@ -77,7 +77,8 @@ export function formatPValue(p: number): string {
   return p < 0.001 ? p.toExponential(1) : p.toPrecision(2);
 }
 
-const ABBREVIATIONS = /\b(ct|mri|pacs|ecg|eeg|hl7|dicom|mac|ip|os|pc|ups|voip|nas|ehr|ris|lis)\b/gi;
+const ABBREVIATIONS =
+  /\b(ct|mr|mri|pacs|vna|ecg|eeg|hl7|sdc|fhir|dicom|poct|mac|ip|os|pc|tv|ups|plc|bms|nvr|voip|nas|ehr|ris|lis|rtls)\b/gi;
 
 /** An id as words: `ct-scanner` as `CT scanner`. */
 export function formatWords(id: string): string {
