@@ -209,7 +209,8 @@ function isMinute(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 1440;
 }
 
-function isZone(zone: unknown): zone is string {
+/** Whether it is the name of a time zone that this machine knows (IANA). */
+export function isZone(zone: unknown): zone is string {
   if (typeof zone !== 'string' || zone.length > 64) return false;
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone });

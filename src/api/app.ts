@@ -5,6 +5,7 @@ import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import Fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
+import { isZone } from '../alerts/decisions.ts';
 import { WardwatchError } from '../kernel/errors.ts';
 import { registerAccess } from './access.ts';
 import { registerAuditRoutes } from './audit-routes.ts';
@@ -87,7 +88,14 @@ export async function buildApp(config: ApiConfig, deps: ApiDeps): Promise<Fastif
     bodyLimit: 65_536,
     requestTimeout: 30_000,
     routerOptions: { maxParamLength: 400 },
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: true } },
+    ajv: {
+      customOptions: {
+        removeAdditional: false,
+        coerceTypes: true,
+        allErrors: true,
+        formats: { 'time-zone': isZone },
+      },
+    },
     frameworkErrors: sendFrameworkError,
     clientErrorHandler(error, socket) {
       if (socket.writable) socket.end(brokenRequest((error as NodeJS.ErrnoException).code));

@@ -25,7 +25,7 @@ const scopeFields = {
   to_ms: Type.Optional(ms('Epoch milliseconds of event time.')),
   daily: Type.Optional(
     Type.Object(
-      { from: minute, to: minute, zone: Type.String({ minLength: 1, maxLength: 64 }) },
+      { from: minute, to: minute, zone: Type.String({ minLength: 1, maxLength: 64, format: 'time-zone' }) },
       { ...closed, description: 'Minutes of the day in an IANA time zone; may go over midnight.' },
     ),
   ),

@@ -23,7 +23,7 @@ function linesOf(text: string): Json[] {
  * Kafka lies elsewhere than the same frame in a file.
  */
 function withoutPlaces(output: Output, text: string): string {
-  if (output !== 'alerts.ndjson') return text;
+  if (output !== 'alerts.ndjson' && output !== 'notices.ndjson') return text;
   return linesOf(text)
     .map((alert) => JSON.stringify({ ...alert, unmapped: { ...(alert['unmapped'] as Json), frames: undefined } }))
     .join('\n');

@@ -17,6 +17,7 @@ export const OUTPUTS = [
   'alerts.ndjson',
   'devices.ndjson',
   'flows.ndjson',
+  'notices.ndjson',
   'observations.ndjson',
   'scores.ndjson',
 ] as const;
