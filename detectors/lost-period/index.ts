@@ -157,13 +157,12 @@ export default defineDetector({
         if (!device.learning) look(device, nowUs);
       },
       onUnobserved(_fromUs, toUs): void {
-        for (const device of ctx.devices()) {
+        // Nobody knows what has been moved meanwhile: a channel counts again from when it is heard again.
+        for (const device of ctx.devices())
           for (const c of channelsOf(device).values()) {
             c.lastUs = toUs;
-            c.lost = false;
+            c.lost = true;
           }
-          if (!device.learning && channelsOf(device).size > 0) ctx.wakeAt(device, toUs + p.min_lost_s * 1e6);
-        }
       },
     };
   },
