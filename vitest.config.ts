@@ -4,7 +4,8 @@ import { defineConfig } from 'vitest/config';
 const integration = [
   'tests/simulate/**/*.test.ts',
   'tests/decode/damaged.test.ts',
-  'tests/detectors/b-captures.test.ts',
+  'tests/baseline/odd-recordings.test.ts',
+  'tests/detectors/{b-captures,cases,collection}.test.ts',
   'tests/{store,api,e2e,spine,inventory}/**/*.test.{ts,tsx}',
   'tests/bus/**/*kafka*.test.ts',
   'tests/bus/kafka/**/*.test.ts',
